@@ -1,0 +1,46 @@
+"""The shelf of face detectors: where the face is, and its landmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from frbench.values import Float32s
+
+Image = npt.NDArray[np.uint8]
+"""uint8 (H, W, 3) RGB."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One face in one image.
+
+    Attributes:
+        box: float32 [4], x0 y0 x1 y1, pixels.
+        confidence: detector's own scale; larger is surer.
+        landmarks: named sets of points, float32 [P, 2], pixels. ``five`` holds the centre of the
+            left-of-image eye, right-of-image eye, nose tip, left and right mouth corner;
+            ``dlib5`` dlib's own five points.
+    """
+
+    box: Float32s
+    confidence: float
+    landmarks: Mapping[str, Float32s] = field(default_factory=dict)
+
+
+class Detector(Protocol):
+    """Finds faces. Deterministic for given bytes and version."""
+
+    name: str
+
+    def detect(self, images: Sequence[Image]) -> list[list[Detection]]:
+        """The faces on each image, best first; an empty list is a failure to detect."""
+        ...
+
+    def identity(self) -> Mapping[str, Any]:
+        """Everything that can change the detections: weights hash, settings, package versions."""
+        ...

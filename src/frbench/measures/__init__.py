@@ -1,0 +1,1 @@
+"""The shelf of differential measures: from one rate per group to one number."""

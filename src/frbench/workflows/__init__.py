@@ -1,0 +1,1 @@
+"""One file per verb; the flow is a short list of single calls."""
