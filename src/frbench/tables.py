@@ -14,13 +14,33 @@ relative to the set's root. Then ``label_<attribute>`` string columns (missing =
 any other column (a covariate), and after ``groups.assign_groups``: ``group`` category whose
 levels are the groups of the run, absent ones included, ``unlabelled`` last if any."""
 
-RATE_KEYS = ("arm", "matcher", "benchmark", "policy", "operating_point", "threshold", "kind",
-             "probe_group", "reference_group")
+RATE_KEYS = (
+    "arm",
+    "matcher",
+    "benchmark",
+    "policy",
+    "operating_point",
+    "threshold",
+    "kind",
+    "probe_group",
+    "reference_group",
+)
 RATE_COLUMNS = (
     *RATE_KEYS,
-    "errors", "comparisons", "failed", "subjects",
-    "rate", "low", "high", "level", "interval", "effective_comparisons", "design_effect",
-    "rate_completed", "rate_worst_case", "status",
+    "errors",
+    "comparisons",
+    "failed",
+    "subjects",
+    "rate",
+    "low",
+    "high",
+    "level",
+    "interval",
+    "effective_comparisons",
+    "design_effect",
+    "rate_completed",
+    "rate_worst_case",
+    "status",
 )
 """RateTable, a row per cell.
 
@@ -41,8 +61,17 @@ status: ``ok``; ``few_errors`` (fewer than 10 errors); ``few_subjects`` (fewer t
 GAP_KEYS = ("arm", "matcher", "benchmark", "policy", "operating_point", "threshold", "kind")
 GAP_COLUMNS = (
     *GAP_KEYS,
-    "measure", "value", "low", "high", "level", "unit",
-    "worst_group", "reference_group", "groups_used", "groups_left_out", "status",
+    "measure",
+    "value",
+    "low",
+    "high",
+    "level",
+    "unit",
+    "worst_group",
+    "reference_group",
+    "groups_used",
+    "groups_left_out",
+    "status",
 )
 """GapTable, a row per measure and operating point. ``unit``: ratio, log10_ratio, difference,
 index. ``groups_left_out``: names joined by ``;``. status: ok, few_errors, undefined."""
