@@ -1,0 +1,168 @@
+"""Errors counted by person or pair of persons, with their variance and their resampled rates.
+
+Every interval, gap and comparison of two matchers reads one of these two: ``PairErrors`` for
+non-mated comparisons, where an error belongs to two persons, ``PersonErrors`` for mated
+comparisons and images, where it belongs to one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+from frbench.intervals import Weights
+from frbench.listed_trials import person_sums
+from frbench.resampling import PairTable
+from frbench.trials import Trials, row_sums
+from frbench.values import Float64s, Int64s
+
+
+@dataclass(frozen=True)
+class PairErrors:
+    """False matches by cell and pair of persons, among known trials.
+
+    Attributes:
+        table: errors per pair of persons, without the pooled cell.
+        trials: the attempted non-mated comparisons.
+    """
+
+    table: PairTable
+    trials: Trials
+
+    @property
+    def persons(self) -> int:
+        """S, the length of a row of weights."""
+        return self.table.persons
+
+    @cached_property
+    def errors(self) -> Int64s:
+        """int64 [C]."""
+        by_cell = self.table.per_cell(self.table.count).astype(np.int64)
+        by_cell[-1] = by_cell.sum()
+        return by_cell
+
+    @property
+    def comparisons(self) -> Int64s:
+        """int64 [C]."""
+        return self.trials.total
+
+    @property
+    def subjects(self) -> Int64s:
+        """int64 [C]: persons with at least one comparison in the cell."""
+        return np.asarray(np.diff(self.trials.per_person.indptr), dtype=np.int64)
+
+    @property
+    def independent(self) -> Int64s:
+        """int64 [C]: pairs of persons that share nobody."""
+        return self.trials.disjoint_pairs
+
+    @cached_property
+    def _squared_errors(self) -> Float64s:
+        by_cell = self.table.per_cell(self.table.count.astype(np.float64) ** 2)
+        by_cell[-1] = np.sum(self.table.pooled.count.astype(np.float64) ** 2)
+        return by_cell
+
+    @cached_property
+    def variance(self) -> Float64s:
+        """float64 [C]: the dyadic plug-in variance of the false-match rate p = errors / N.
+
+        With y_ij = e_ij - p m_ij for i < j, r_i the sum of y_ij over j, S2 the sum of y_ij^2 and
+        C = sum_i r_i^2 - 2 S2 the covariance of pairs that share one person (each r_i^2 holds
+        y_ij^2 once for i and once for j): V = (S2 + max(C, 0)) / N^2. Every sum is expanded in
+        powers of p, so that pairs without an error enter through the trials' closed forms.
+        Source: Fogliato, Patil and Perona, IJCV 2024, whose triple loop this equals.
+        """
+        n = self.comparisons.astype(np.float64)
+        p = divide(self.errors, n)
+        e, m = person_sums(self.table).astype(np.float64), self.trials.per_person
+        m = m.astype(np.float64)
+        s2 = self._squared_errors - 2 * p * self.trials.products(self.table)
+        s2 = s2 + p**2 * self.trials.squares
+        r2 = row_sums(e.multiply(e)) - 2 * p * row_sums(e.multiply(m))
+        r2 = r2 + p**2 * row_sums(m.multiply(m))
+        shared = np.maximum(r2 - 2 * s2, 0.0)
+        return divide(s2 + shared, n**2)
+
+    def resampled(self, weights: Weights, *, self_pairs: bool) -> Float64s:
+        """float64 [R, C]: sum w_i w_j e_ij / sum w_i w_j m_ij.
+
+        With ``self_pairs`` the comparisons between copies of one person are added at the cell's
+        own rate, since their errors were never observed (Fogliato et al., vertex bootstrap).
+        """
+        errors = self.table.weighted(weights)
+        errors[:, -1] = errors.sum(axis=1)
+        comparisons = self.trials.weighted(weights, self_pairs=False)
+        if self_pairs:
+            more = self.trials.weighted(weights, self_pairs=True)
+            errors += divide(self.errors, self.comparisons) * (more - comparisons)
+            comparisons = more
+        return divide(errors, comparisons)
+
+
+@dataclass(frozen=True)
+class PersonErrors:
+    """Errors and comparisons by cell and person.
+
+    Attributes:
+        by_person: sparse int64 [C, S], errors of each person; the pooled cell last.
+        of_person: sparse int64 [C, S], comparisons (or images) of each person.
+    """
+
+    by_person: sparse.csr_array
+    of_person: sparse.csr_array
+
+    @property
+    def persons(self) -> int:
+        """S, the length of a row of weights."""
+        return int(self.of_person.shape[1])
+
+    @cached_property
+    def errors(self) -> Int64s:
+        """int64 [C]."""
+        return np.asarray(self.by_person.sum(axis=1), dtype=np.int64).reshape(-1)
+
+    @cached_property
+    def comparisons(self) -> Int64s:
+        """int64 [C]."""
+        return np.asarray(self.of_person.sum(axis=1), dtype=np.int64).reshape(-1)
+
+    @cached_property
+    def subjects(self) -> Int64s:
+        """int64 [C]: persons with at least one comparison in the cell."""
+        return np.asarray((self.of_person > 0).sum(axis=1), dtype=np.int64).reshape(-1)
+
+    @property
+    def independent(self) -> Int64s:
+        """int64 [C]: persons."""
+        return self.subjects
+
+    @cached_property
+    def variance(self) -> Float64s:
+        """float64 [C]: sum_i (E_i - p m_i)^2 / N^2, the ratio estimator's variance by person.
+
+        Source: Fogliato, Patil and Perona, IJCV 2024, the plug-in variance of the FNMR.
+        """
+        e, m = self.by_person.astype(np.float64), self.of_person.astype(np.float64)
+        n = self.comparisons.astype(np.float64)
+        p = divide(self.errors, n)
+        spread = row_sums(e.multiply(e)) - 2 * p * row_sums(e.multiply(m))
+        spread = spread + p**2 * row_sums(m.multiply(m))
+        return divide(np.maximum(spread, 0.0), n**2)
+
+    def resampled(self, weights: Weights, *, self_pairs: bool) -> Float64s:
+        """float64 [R, C]: sum w_i E_i / sum w_i m_i; a person is no pair, so no pairs to add."""
+        dense = weights.astype(np.float64)
+        return divide(np.asarray(dense @ self.by_person.T), np.asarray(dense @ self.of_person.T))
+
+
+CountedErrors = PairErrors | PersonErrors
+
+
+def divide(numerator: Float64s | Int64s, denominator: Float64s | Int64s) -> Float64s:
+    """float64: the quotient, NaN where there is nothing to divide by."""
+    over = np.asarray(denominator, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(over > 0, np.asarray(numerator, dtype=np.float64) / over, np.nan)
