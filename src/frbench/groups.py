@@ -155,11 +155,11 @@ def _one_value_per_person(
             f"{len(conflicted)} persons with two values of {label} took the commoner one "
             "(unlabelled when tied)"
         )
-    agreed = _commonest(table, column)
-    filled = int((table[column].isna() & table["subject_id"].map(agreed).notna()).sum())
+    settled = table["subject_id"].map(_commonest(table, column)).astype("str")
+    filled = int((table[column].isna() & settled.notna()).sum())
     if filled:
         notes.append(f"{filled} images without {label} took it from the person's other images")
-    return table.assign(**{column: table["subject_id"].map(agreed)}), notes
+    return table.assign(**{column: settled}), notes
 
 
 def _commonest(table: pd.DataFrame, column: str) -> dict[str, str]:

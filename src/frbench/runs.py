@@ -11,6 +11,7 @@ import importlib.metadata
 import json
 import math
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -194,20 +195,18 @@ def staged(final: Path, partial: Path) -> Iterator[Path]:
     """A folder to write into that takes its final place only when the block ends well.
 
     A complete run that already stands at ``final`` is not lost: it moves aside to ``final~1``,
-    ``final~2``, …
+    ``final~2``, … When the block fails, what was written so far is removed.
 
     Raises:
         InputError: the place cannot be written, or the disk is full.
     """
     try:
+        _refuse_what_is_no_run(final)
         partial.mkdir(parents=True, exist_ok=True)
         yield partial
+        _refuse_what_is_no_run(final)
         final.parent.mkdir(parents=True, exist_ok=True)
         if final.exists():
-            if final.is_file() or (any(final.iterdir()) and not (final / "run.json").is_file()):
-                raise InputError(
-                    f"output={final} exists and is not a run of frbench; choose another folder."
-                )
             final.rename(_aside(final))
         os.replace(partial, final)
     except OSError as cause:
@@ -216,6 +215,17 @@ def staged(final: Path, partial: Path) -> Iterator[Path]:
             "another folder with output=DIR or make room; nothing was left half-written and "
             "finished templates stay in the cache."
         ) from cause
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _refuse_what_is_no_run(final: Path) -> None:
+    if not final.exists():
+        return
+    if final.is_file() or (any(final.iterdir()) and not (final / "run.json").is_file()):
+        raise InputError(
+            f"output={final} exists and is not a run of frbench; choose another folder."
+        )
 
 
 def _aside(final: Path) -> Path:

@@ -1,0 +1,137 @@
+"""The command line: ``frbench <verb> [overrides]``. A verb is a module in ``workflows/``.
+
+Exit status: 0 nothing at the gate; 1 a finding at or above it; 2 bad input or failure, said in
+one sentence; 3 a gated rule lacks the evidence; 130 interrupted, to be resumed.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from frbench.errors import InputError
+
+DONE, AT_GATE, FAILED, UNDECIDED, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs one verb and exits with its status."""
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one verb and gives its exit status."""
+    known = verbs()
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_overview(known))
+        return DONE
+    if arguments[0] in ("-V", "--version", "version"):
+        from frbench import __version__
+
+        print(f"frbench {__version__}")
+        return DONE
+    verb, rest = arguments[0], arguments[1:]
+    if verb not in known:
+        near = difflib.get_close_matches(verb, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(known)}."
+        return _say(f"there is no verb {verb!r}{hint}")
+    module = importlib.import_module(f"frbench.workflows.{verb}")
+    if hasattr(module, "command"):
+        return guarded(lambda: int(module.command(rest)))
+    return _hydra_verb(verb, module.main, rest)
+
+
+def verbs() -> dict[str, str]:
+    """Every verb with its first line of help, found from file names without importing them."""
+    folder = Path(__file__).resolve().parent / "workflows"
+    found = {}
+    for file in sorted(folder.glob("[a-z]*.py")):
+        words = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+        found[file.stem] = words.splitlines()[0] if words else ""
+    return found
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """Runs ``work``; turns what goes wrong into a sentence on stderr and an exit status."""
+    try:
+        return work()
+    except InputError as problem:
+        return _say(str(problem))
+    except KeyboardInterrupt:
+        _say("interrupted; finished templates and counts are kept, run the same command to resume.")
+        return INTERRUPTED
+    except MemoryError:
+        return _say("out of memory; take a smaller embedding.batch or fewer images.")
+    except Exception as failure:
+        if os.environ.get("FRBENCH_TRACEBACK"):
+            traceback.print_exc()
+        return _say(
+            f"unexpected failure ({type(failure).__name__}: {failure}); this is a fault in frbench,"
+            " not in your input; FRBENCH_TRACEBACK=1 shows where."
+        )
+
+
+def _hydra_verb(verb: str, task: Callable[[Any], int], arguments: list[str]) -> int:
+    import hydra
+    from omegaconf import OmegaConf
+
+    from frbench.config import config_dir
+
+    token = os.urandom(4).hex()
+
+    def partial(final: str) -> str:
+        place = Path(final)
+        return str(place.with_name(f".{place.name}.partial-{token}"))
+
+    OmegaConf.register_new_resolver("frbench.partial", partial, replace=True)
+    statuses: list[int] = []
+
+    def job(cfg: Any) -> None:
+        statuses.append(guarded(lambda: task(cfg)))
+        if statuses[-1] == INTERRUPTED:
+            raise KeyboardInterrupt
+
+    sys.argv = [f"frbench {verb}", *arguments]
+    try:
+        hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=verb)(job)()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except SystemExit as leaving:
+        # the configuration system leaves with 1 when the configuration is wrong
+        return FAILED if leaving.code not in (0, None) else DONE
+    return _worst(statuses)
+
+
+def _worst(statuses: Sequence[int]) -> int:
+    for status in (FAILED, AT_GATE, UNDECIDED):
+        if status in statuses:
+            return status
+    return DONE
+
+
+def _say(sentence: str) -> int:
+    print(f"frbench: {sentence}", file=sys.stderr)
+    return FAILED
+
+
+def _overview(known: dict[str, str]) -> str:
+    width = max(map(len, known))
+    lines = [f"  {verb:<{width}}  {words}" for verb, words in known.items()]
+    return "\n".join(
+        [
+            "frbench — facial-recognition fairness evaluation",
+            "",
+            "  frbench VERB [GROUP=CHOICE …] [KEY=VALUE …]",
+            "",
+            *lines,
+            "",
+            "`frbench VERB --help` explains a verb and lists its choices.",
+        ]
+    )

@@ -1,0 +1,40 @@
+"""List the parts that can be chosen: benchmark sets, matchers, detectors, rules …"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from frbench.config import config_dir
+from frbench.errors import InputError
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Prints every choice of every config group with the first line of its comment."""
+    folder = config_dir()
+    groups = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name != "local")
+    wanted = list(arguments) or groups
+    unknown = [name for name in wanted if name not in groups]
+    if unknown:
+        raise InputError(f"there is no group {', '.join(unknown)}; there are: {', '.join(groups)}.")
+    table = Table("group", "choice", "what it is", box=None, pad_edge=False)
+    for group in wanted:
+        for file in sorted((folder / group).glob("*.yaml")):
+            table.add_row(group, file.stem, _first_comment(file.read_text(encoding="utf-8")))
+    Console(width=None if Console().is_terminal else 120).print(table)
+    return 0
+
+
+def _first_comment(text: str) -> str:
+    words: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("# @package"):
+            continue
+        if not line.startswith("#"):
+            break
+        words.append(line.removeprefix("#").strip())
+        if words[-1].endswith("."):
+            break
+    return " ".join(words)
