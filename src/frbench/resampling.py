@@ -66,11 +66,12 @@ class PairTable:
     @cached_property
     def pooled(self) -> PairTable:
         """One cell holding every pair of persons, its counts summed over the cells."""
-        key, inverse = np.unique(self.first * self.persons + self.second, return_inverse=True)
-        count = np.bincount(inverse.reshape(-1), weights=self.count, minlength=len(key))
-        first, second = np.divmod(key, max(self.persons, 1))
-        zero = np.zeros(len(key), dtype=np.int64)
-        return PairTable(zero, first, second, count.astype(np.int64), 1, self.persons)
+        shape = (self.persons, self.persons)
+        summed = sparse.coo_array((self.count, (self.first, self.second)), shape=shape).tocsr()
+        summed.sort_indices()
+        first = np.repeat(np.arange(self.persons), np.diff(summed.indptr))
+        second = summed.indices.astype(np.int64)
+        return PairTable(np.zeros_like(first), first, second, summed.data, 1, self.persons)
 
     def per_cell(self, values: npt.NDArray[np.number]) -> Float64s:
         """float64 [C]: the sum of ``values`` (one per entry) by cell."""

@@ -203,12 +203,12 @@ class AllPairs:
         """sum(P o (X' E X)) with E the upper-triangular error counts of the cell."""
         result = np.zeros(len(self.cells))
         for cell in range(len(self.cells)):
-            chosen, mask = self._mask(cell)
-            if not errors.size(cell):
-                continue
-            images = self.images[:, chosen].astype(np.float64)
-            spread = (images.T @ (errors.matrix(cell) @ images)).toarray()
-            result[cell] = np.sum(mask * spread)
+            pooled = cell == self.cells.pooled
+            table = errors.pooled.matrix(0) if pooled else errors.matrix(cell)
+            if table.nnz:
+                chosen, mask = self._mask(cell)
+                images = self.images[:, chosen].astype(np.float64)
+                result[cell] = np.sum(mask * (images.T @ (table @ images)).toarray())
         return result
 
     def weighted(self, weights: Weights, *, self_pairs: bool) -> Float64s:

@@ -1,0 +1,1 @@
+"""Shared by all tests; its place also makes ``worlds`` importable from every folder below."""
