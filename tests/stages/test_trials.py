@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import as_listed, random_tally
 
 from frbench.listed_trials import Listed, trials_of
 from frbench.resampling import PairTable
 from frbench.trials import AllPairs, Cells
+from worlds import as_listed, random_tally
 
 seeds = st.integers(0, 2**32 - 1)
 
