@@ -1,0 +1,295 @@
+"""The report's tables: rows of cells for the page, and the embedded copies for download."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from frbench.formatting import (
+    NOT_MEASURABLE,
+    decimal,
+    gap_text,
+    integer,
+    label_text,
+    percent,
+    rate_in_words,
+    rate_text,
+    ratio_text,
+    scientific,
+    why_unsure,
+)
+from frbench.page.changes import change_words
+from frbench.values import ALL
+
+MOST_ROWS = 300
+"""Rows of a cross-group table on the page; the rest is in the download and in ``rates.csv``."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading and whether its cells are words (left) or numbers (right)."""
+
+    name: str
+    words: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text of a cell with the number to sort by: None sorts as text, NaN goes last."""
+
+    text: str
+    number: float | None = None
+
+    @property
+    def sort_key(self) -> str | None:
+        """The number as the page carries it; "" where it is undefined."""
+        if self.number is None:
+            return None
+        return repr(float(self.number)) if math.isfinite(self.number) else ""
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """One table of the page; the first cell of each row is its heading."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    pooled: frozenset[int] = frozenset()
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as dictionaries with string keys."""
+    return [{str(key): entry for key, entry in row.items()} for row in table.to_dict("records")]
+
+
+def group_name(group: object) -> str:
+    """The name of a group, or of the pooled row, as the page prints it."""
+    return "all groups together" if group == ALL else label_text(group)
+
+
+_COUNTED = {
+    "FMR": ("False matches", "Comparisons of two people"),
+    "FNMR": ("Misses", "Comparisons of one person"),
+    "FTE": ("Failures", "Images"),
+}
+
+
+def rate_table(rows: pd.DataFrame, kind: str, caption: str, *, arms: bool) -> PageTable:
+    """Rates of one kind with every count: one row per group (and arm)."""
+    errors, comparisons = _COUNTED[kind]
+    extra = kind != "FTE"
+    columns = [Column("Group", words=True)]
+    columns += [Column("Arm", words=True)] if arms else []
+    columns += [
+        Column(f"{kind} (95 % interval)"),
+        Column("In words"),
+        Column(errors),
+        Column(comparisons),
+        Column("Persons"),
+        Column("Reservation", words=True),
+    ]
+    if extra:
+        columns += [
+            Column("Effective comparisons"),
+            Column("Failed comparisons"),
+            Column("Rate without failures"),
+            Column("Rate if all failures were errors"),
+        ]
+    body = [_rate_row(row, kind, arms=arms, extra=extra) for row in records(rows)]
+    pooled = frozenset(at for at, group in enumerate(rows["probe_group"]) if group == ALL)
+    return PageTable(caption, tuple(columns), tuple(body), pooled)
+
+
+def _rate_row(row: Mapping[str, Any], kind: str, *, arms: bool, extra: bool) -> tuple[Cell, ...]:
+    rate = float(row["rate"])
+    cells = [Cell(group_name(row["probe_group"]))]
+    cells += [Cell(label_text(row["arm"]))] if arms else []
+    cells += [Cell(rate_text(row), rate), Cell(rate_in_words(row), rate)]
+    cells += [_count(row[key]) for key in ("errors", "comparisons", "subjects")]
+    cells.append(Cell(why_unsure(row) or "–"))
+    if extra:
+        cells += [_worth(row), _count(row["failed"])]
+        cells += [_share(row[key], kind) for key in ("rate_completed", "rate_worst_case")]
+    return tuple(cells)
+
+
+def _count(number: object) -> Cell:
+    return Cell(integer(number), float(number))  # type: ignore[arg-type]
+
+
+def _worth(row: Mapping[str, Any]) -> Cell:
+    effective = float(row["effective_comparisons"])
+    if not math.isfinite(effective):
+        return Cell(NOT_MEASURABLE, math.nan)
+    return Cell(integer(round(effective)), effective)
+
+
+def _share(rate: object, kind: str) -> Cell:
+    value = float(rate)  # type: ignore[arg-type]
+    if not math.isfinite(value):
+        return Cell(NOT_MEASURABLE, math.nan)
+    return Cell(scientific(value) if kind == "FMR" else percent(value), value)
+
+
+def cross_table(rows: pd.DataFrame, caption: str, target: float | None) -> PageTable:
+    """Every pair of groups, the highest rates first, at most ``MOST_ROWS`` of them."""
+    ranked = rows.sort_values("rate", ascending=False, na_position="last", kind="stable")
+    columns = [
+        Column("Group", words=True),
+        Column("With group", words=True),
+        Column("FMR (95 % interval)"),
+        Column("In words"),
+        Column("False matches"),
+        Column("Comparisons of two people"),
+        Column("Persons"),
+    ]
+    columns += [Column("Multiple of the target")] if target else []
+    columns.append(Column("Reservation", words=True))
+    body = [_cross_row(row, target) for row in records(ranked.head(MOST_ROWS))]
+    if len(ranked) > MOST_ROWS:
+        caption += f" (the {MOST_ROWS} highest of {len(ranked):,}; all are in the download)"
+    return PageTable(caption, tuple(columns), tuple(body))
+
+
+def _cross_row(row: Mapping[str, Any], target: float | None) -> tuple[Cell, ...]:
+    rate = float(row["rate"])
+    cells = [
+        Cell(group_name(row["probe_group"])),
+        Cell(group_name(row["reference_group"])),
+        Cell(rate_text(row), rate),
+        Cell(rate_in_words(row), rate),
+    ]
+    cells += [_count(row[key]) for key in ("errors", "comparisons", "subjects")]
+    if target:
+        multiple = rate / target
+        known = math.isfinite(multiple)
+        cells.append(Cell(f"{multiple:.2g}×" if known else NOT_MEASURABLE, multiple))
+    cells.append(Cell(why_unsure(row) or "–"))
+    return tuple(cells)
+
+
+def gap_table(rows: pd.DataFrame, caption: str, *, arms: bool) -> PageTable:
+    """Differentials between groups with their intervals."""
+    columns = [Column("Measure", words=True)]
+    columns += [Column("Arm", words=True)] if arms else []
+    columns += [
+        Column("Of"),
+        Column("Value (95 % interval)"),
+        Column("Worst group", words=True),
+        Column("Against", words=True),
+        Column("Groups used"),
+        Column("Left out", words=True),
+        Column("Reservation", words=True),
+    ]
+    return PageTable(
+        caption, tuple(columns), tuple(_gap_row(row, arms=arms) for row in records(rows))
+    )
+
+
+def _gap_row(row: Mapping[str, Any], *, arms: bool) -> tuple[Cell, ...]:
+    left_out = [label_text(name) for name in _text(row["groups_left_out"]).split(";") if name]
+    reason = {
+        "ok": "–",
+        "few_errors": "few errors in a group it rests on",
+        "undefined": "not defined: a group it needs has no errors or no comparisons",
+    }
+    cells = [Cell(measure_name(str(row["measure"])))]
+    cells += [Cell(label_text(row["arm"]))] if arms else []
+    cells += [
+        Cell(str(row["kind"])),
+        Cell(gap_text(row), float(row["value"])),
+        Cell(_named(row["worst_group"])),
+        Cell(_named(row["reference_group"])),
+        _count(row["groups_used"]),
+        Cell(", ".join(left_out) or "none"),
+        Cell(reason.get(str(row["status"]), str(row["status"]).replace("_", " "))),
+    ]
+    return tuple(cells)
+
+
+def measure_name(measure: str) -> str:
+    """``max_min_ratio`` as words."""
+    return measure.replace("_", " ").capitalize()
+
+
+def _text(entry: object) -> str:
+    return "" if entry is None or (isinstance(entry, float) and math.isnan(entry)) else str(entry)
+
+
+def _named(entry: object) -> str:
+    return group_name(_text(entry)) if _text(entry) else "–"
+
+
+def change_table(
+    rows: pd.DataFrame, caption: str, arms: tuple[str, str], *, disparity: bool = False
+) -> PageTable:
+    """The paired change of each group's rate or of a disparity, with its interval."""
+    columns = (
+        Column("Measure" if disparity else "Group", words=True),
+        Column("Of"),
+        Column(label_text(arms[0])),
+        Column(label_text(arms[1])),
+        Column("Ratio (95 % interval)"),
+        Column("In words", words=True),
+        Column("Reservation", words=True),
+    )
+    body = [_change_row(row, disparity=disparity) for row in records(rows)]
+    return PageTable(caption, columns, tuple(body))
+
+
+def _change_row(row: Mapping[str, Any], *, disparity: bool) -> tuple[Cell, ...]:
+    def spell(entry: float) -> Cell:
+        if disparity and math.isfinite(entry):
+            return Cell(decimal(entry), entry)
+        return _share(entry, str(row["kind"]))
+
+    ratio, low, high = (float(row[key]) for key in ("ratio", "low", "high"))
+    status = str(row["status"])
+    return (
+        Cell(measure_name(str(row["group"])) if disparity else group_name(row["group"])),
+        Cell(str(row["kind"])),
+        spell(row["before"]),
+        spell(row["after"]),
+        Cell(ratio_text(ratio, low, high), ratio),
+        Cell(change_words(row)),
+        Cell("–" if status == "ok" else status.replace("_", " ")),
+    )
+
+
+def counts_table(counts: pd.DataFrame, caption: str) -> PageTable:
+    """Persons, images and failures per group."""
+    columns = (
+        Column("Group", words=True),
+        Column("Persons"),
+        Column("Images"),
+        Column("Failed images"),
+    )
+    body = [
+        (
+            Cell(group_name(row["group"])),
+            _count(row["subjects"]),
+            _count(row["images"]),
+            _count(row["failed"]),
+        )
+        for row in records(counts)
+    ]
+    return PageTable(caption, columns, tuple(body))
+
+
+def by_rate(rows: pd.DataFrame, groups: Sequence[str]) -> list[str]:
+    """The groups from the highest rate of the last arm to the lowest, unmeasured ones last."""
+    if rows.empty:
+        return list(groups)
+    last = rows[rows["arm"] == rows["arm"].iloc[-1]].set_index("probe_group")["rate"].to_dict()
+    known = [group for group in groups if group in last]
+
+    def rank(group: str) -> tuple[bool, float]:
+        rate = float(last[group])
+        return (not math.isfinite(rate), -rate if math.isfinite(rate) else 0.0)
+
+    return sorted(known, key=rank)

@@ -1,0 +1,146 @@
+"""Run -> report: one offline HTML page for a chief officer and for a statistician.
+
+The page needs no network, no script and no colour to be read. It holds aggregate counts only:
+no face and no subject id.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from frbench.formatting import integer, label_text
+from frbench.page import sentences as text
+from frbench.page.embedding import embedded
+from frbench.page.model import Page
+from frbench.page.sections import sections
+from frbench.values import Finding, Histogram, Threshold
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything that the page shows.
+
+    Attributes:
+        record: content of ``run.json``; keys that are missing are printed as not recorded.
+        rates: RateTable (``tables.RATE_COLUMNS``).
+        gaps: GapTable (``tables.GAP_COLUMNS``), may be empty.
+        findings: answers of the rules.
+        thresholds: per arm, its operating points; the first is the one the page opens with.
+        groups: names of the groups, in the order of the histograms' axes.
+        counts: columns group, subjects, images, failed: a row per group.
+        histograms: per arm, the histogram of all scores or None.
+        change: paired change between two arms, or None: columns kind, group, before, after,
+            ratio, low, high, level, status; ``group`` holds a measure's name for a disparity.
+        ordered: True when probe and reference had different roles.
+    """
+
+    record: Mapping[str, Any]
+    rates: pd.DataFrame
+    gaps: pd.DataFrame
+    findings: Sequence[Finding]
+    thresholds: Mapping[str, Sequence[Threshold]]
+    groups: Sequence[str]
+    counts: pd.DataFrame
+    histograms: Mapping[str, Histogram | None] = field(default_factory=dict)
+    change: pd.DataFrame | None = None
+    ordered: bool = False
+
+
+def write_report(run: ReportData, path: Path) -> Path:
+    """Write the page; returns its path."""
+    path.write_text(render_report(run), encoding="utf-8", newline="\n")
+    return path
+
+
+def render_report(run: ReportData) -> str:
+    """The page as one HTML text without any external reference."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("frbench"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"label": label_text, "integer": integer, "pretty": pretty}
+    style = environment.get_template("report.css.j2").render()
+    script = resources.files("frbench").joinpath("templates/report.js").read_text("utf-8")
+    page = Page(
+        rates=run.rates,
+        gaps=run.gaps,
+        thresholds=run.thresholds,
+        groups=run.groups,
+        histograms=run.histograms,
+        change=run.change,
+        ordered=run.ordered,
+    )
+    benchmark = run.record.get("benchmark") or {}
+    return environment.get_template("report.html.j2").render(
+        run=run,
+        record=run.record,
+        benchmark=benchmark,
+        page=page,
+        sections=sections(page, run.counts),
+        verdict=text.verdict(run.findings),
+        story=text.change_sentence(run.change, page.arms, run.groups),
+        thin=text.thin_evidence(page.headline(), run.findings),
+        findings=sorted(run.findings, key=lambda one: text.LEVELS.index(one.level)),
+        levels={level: sum(one.level == level for one in run.findings) for level in text.LEVELS},
+        words=text.LEVEL_WORDS,
+        threshold_sentence=text.threshold_sentence,
+        limits=text.not_tested(run.rates, run.counts, benchmark),
+        methods=text.METHODS,
+        glossary=text.GLOSSARY,
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=_digest(style),
+        script_hash=_digest(script),
+        tables=embedded(_downloads(run)),
+        downloads=list(_downloads(run)),
+    )
+
+
+def _downloads(run: ReportData) -> dict[str, pd.DataFrame]:
+    tables = {
+        "rates": run.rates,
+        "gaps": run.gaps,
+        "counts": run.counts,
+        "findings": _findings_table(run.findings),
+    }
+    if run.change is not None:
+        tables["change"] = run.change
+    return {name: table for name, table in tables.items() if len(table)}
+
+
+def _findings_table(findings: Sequence[Finding]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "level": one.level,
+            "code": one.code,
+            "statement": one.statement,
+            "keys": pretty(one.keys),
+            "rule": pretty(one.rule),
+        }
+        for one in findings
+    )
+
+
+def pretty(value: object) -> str:
+    """A nested value of the record as indented text, labels made harmless."""
+    plain = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    return "\n".join(label_text(line) for line in plain.splitlines())
+
+
+def _digest(content: str) -> str:
+    """The hash by which the page's own policy admits exactly this script or style."""
+    return base64.b64encode(hashlib.sha256(content.encode("utf-8")).digest()).decode("ascii")
