@@ -6,6 +6,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pillow
@@ -50,6 +51,21 @@ def decode(data: bytes) -> Image:
     except Exception as error:  # decoders raise nearly anything on damaged bytes
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnreadableImage(f"damaged ({reason})") from None
+
+
+def check_header(path: Path) -> None:
+    """Raises UnreadableImage where the file is absent, empty, too large or no known image."""
+    try:
+        if path.stat().st_size == 0:
+            raise UnreadableImage("the file is empty")
+        with Pillow.open(path, formats=_FORMATS) as picture:
+            _check_size(picture)
+    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
+        raise UnreadableImage(f"more than {MAX_PIXELS} pixels") from None
+    except UnidentifiedImageError:
+        raise UnreadableImage("not an image in a known format") from None
+    except OSError as error:
+        raise UnreadableImage((error.strerror or str(error)).lower()) from None
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from frbench.choosing import check_choice
 from frbench.detectors import Detection, Image
 from frbench.dlib_files import (
     FIVE_POINTS,
@@ -34,23 +33,19 @@ class DlibHogDetector:
 
     name = "dlib_hog"
 
-    def __init__(
-        self, *, upsample: int = 1, threshold: float = 0.0, choice: str = "largest"
-    ) -> None:
+    def __init__(self, *, upsample: int = 1, threshold: float = 0.0) -> None:
         """Settings only; the models are loaded at first use.
 
         Args:
             upsample: how often the image is doubled before the search. dlib's window is 80
                 pixels wide, so 0 finds faces from about 80 pixels, 1 from about 40, 2 from 20.
             threshold: detections must score above this; negative accepts weaker ones.
-            choice: which face counts where there are several (``choosing.choose_face``).
 
         Raises:
             InputError: upsample outside 0 … 4 (each step quadruples memory and time).
         """
         if not 0 <= upsample <= 4:
             raise InputError(f"detector.upsample={upsample} is out of range; use 0 to 4")
-        self.choice = check_choice(choice)
         self._upsample = upsample
         self._threshold = threshold
         self._own = threading.local()

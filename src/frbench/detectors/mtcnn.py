@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from frbench.choosing import check_choice
 from frbench.detectors import Detection, Image
 from frbench.digests import digest_file
 from frbench.errors import InputError
@@ -35,7 +34,6 @@ class MtcnnDetector:
         thresholds: Sequence[float] = (0.6, 0.7, 0.7),
         factor: float = 0.709,
         min_confidence: float = 0.0,
-        choice: str = "largest",
         device: str = "cpu",
     ) -> None:
         """Settings only; the networks are loaded at first use.
@@ -45,7 +43,6 @@ class MtcnnDetector:
             thresholds: what a candidate must reach in each of the three networks, 0 to 1.
             factor: ratio between neighbouring scales of the image pyramid.
             min_confidence: faces below this final probability are left out.
-            choice: which face counts where there are several (``choosing.choose_face``).
             device: ``cpu`` or ``cuda``.
 
         Raises:
@@ -57,7 +54,6 @@ class MtcnnDetector:
             raise InputError(f"detector.min_face_size={min_face_size}: the smallest is 12 pixels")
         if not 0.1 <= factor <= 0.95:
             raise InputError(f"detector.factor={factor} is out of range; use 0.1 to 0.95")
-        self.choice = check_choice(choice)
         self._min_face_size = min_face_size
         self._thresholds = [float(value) for value in thresholds]
         self._factor = factor

@@ -14,7 +14,6 @@ class PrecroppedDetector:
     """Takes the whole image for the face; alignment is then a resize and nothing else."""
 
     name = "precropped"
-    choice = "only"
 
     def detect(self, images: Sequence[Image]) -> list[list[Detection]]:
         """One box around each whole image, confidence 1, no landmarks."""
