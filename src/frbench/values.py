@@ -133,6 +133,9 @@ class ScoreTally:
         policy: name of the impostor policy.
         ordered: False when each unordered pair of images was compared once (a cell is an
             unordered pair of groups); True when first is the probe and second the reference.
+        references_from: with two sets of images, the number of probes: images from this row on
+            are references, and every probe was compared with every reference of its stratum.
+            None when every image played both roles.
         listed: the attempted comparisons when they come from a list (a score file) instead of
             all pairs; the score is NaN where the comparison failed. None means all pairs.
         histogram: all scores, or None where the engine was told to skip it.
@@ -149,6 +152,7 @@ class ScoreTally:
     floor: float
     policy: str = "all"
     ordered: bool = False
+    references_from: int | None = None
     listed: ScoredPairs | None = None
     histogram: Histogram | None = None
     work: Mapping[str, float | int | str] = field(default_factory=dict)

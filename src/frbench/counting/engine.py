@@ -1,0 +1,194 @@
+"""Everything about one set of comparisons, from templates to tail, mated scores and histogram."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from frbench.counting.checkpoint import Checkpoint, State
+from frbench.counting.digits import Digits, digits
+from frbench.counting.floors import guess_floor
+from frbench.counting.histograms import bin_edges, move_mated
+from frbench.counting.images import Images
+from frbench.counting.layout import Layout, lay_out, non_mated_comparisons
+from frbench.counting.mated import mated_pairs
+from frbench.counting.score import scores
+from frbench.counting.sweep import Sweep, TileResult
+from frbench.counting.tail import Tail
+from frbench.values import Float32s, Histogram, Int64s, ScoredPairs
+
+Progress = Callable[[int, int], None]
+
+CAUTION = (4.0, 40.0, math.inf)
+"""Standard deviations by which the guessed floor lies low, in the first and the repeated sweeps."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to keep, and how to work; see ``comparison.ComparisonSpec``."""
+
+    keep_fmr: float
+    keep_all: int
+    limit: int
+    bins: int
+    tile: int
+    workers: int
+
+    def kept(self, comparisons: int) -> int:
+        """How many of the highest non-mated scores must be kept.
+
+        One more than the errors allowed at the largest target: a threshold lies just above the
+        first score that is too many.
+        """
+        wanted = comparisons
+        if comparisons > self.keep_all:
+            wanted = min(math.floor(self.keep_fmr * comparisons) + 1, comparisons)
+        return min(wanted, self.limit)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The parts of a ScoreTally that the engine finds."""
+
+    mated: ScoredPairs
+    tail: ScoredPairs
+    floor: float
+    histogram: Histogram | None
+    work: dict[str, float | int | str]
+
+
+def count_all(
+    vectors: Float32s,
+    images: Images,
+    groups: int,
+    settings: Settings,
+    *,
+    progress: Progress | None = None,
+    checkpoint: Path | None = None,
+) -> Counted:
+    """Count all comparisons of ``images``.
+
+    Args:
+        vectors: float32 [N, D], C-contiguous.
+        images: codes of the N images.
+        groups: number of groups G.
+        settings: what to keep, and how to work.
+        progress: told (comparisons done, comparisons in all).
+        checkpoint: folder for the state of an unfinished run.
+    """
+    layout = lay_out(images)
+    split = digits(vectors, layout.order, bins=settings.bins)
+    counts = np.zeros((2, groups, groups, settings.bins), np.int64) if settings.bins else None
+    keeper = Checkpoint(
+        checkpoint,
+        {"settings": settings, "groups": groups, "vectors": vectors, **vars(images)}
+        if checkpoint
+        else {},
+    )
+    run = _Run(vectors, layout, split, settings, counts, keeper, progress)
+    tail = run.sweep(non_mated_comparisons(images))
+    first, second, score, floor = tail.finish()
+    pairs = mated_pairs(images)
+    histogram = None
+    if counts is not None:
+        move_mated(counts, split, images, layout, pairs)
+        histogram = Histogram(bin_edges(split, settings.bins), counts, split.fine_error)
+    keeper.clear()
+    return Counted(
+        ScoredPairs(*pairs, scores(vectors, *pairs)),
+        ScoredPairs(first, second, score),
+        floor,
+        histogram,
+        run.work,
+    )
+
+
+class _Run:
+    """The sweep with its bookkeeping: floor guess, repetition, progress and saved state."""
+
+    def __init__(
+        self,
+        vectors: Float32s,
+        layout: Layout,
+        split: Digits,
+        settings: Settings,
+        counts: Int64s | None,
+        keeper: Checkpoint,
+        progress: Progress | None,
+    ) -> None:
+        self.vectors, self.layout, self.split = vectors, layout, split
+        self.settings, self.counts, self.keeper = settings, counts, keeper
+        self.progress = progress
+        self.done_tiles = self.done = self.screened = 0
+        self.work: dict[str, float | int | str] = {}
+
+    def sweep(self, comparisons: int) -> Tail:
+        """The tail of all comparisons; sweeps again where the guessed floor was too high."""
+        keep = self.settings.kept(comparisons)
+        limit = max(self.settings.limit, keep)
+        state = self.keeper.load()
+        sweep = Sweep(
+            self.vectors,
+            self.layout,
+            self.split,
+            size=self.settings.tile,
+            bins=self.settings.bins,
+        )
+        for sweeps, caution in enumerate(CAUTION, start=1):
+            tail = Tail(keep=keep, limit=limit, guess=-math.inf)
+            if state is not None:
+                self._restore(state, tail)
+                state = None
+            else:
+                tail = Tail(keep=keep, limit=limit, guess=self._guess(keep, comparisons, caution))
+            if self.counts is not None and self.done_tiles == 0:
+                self.counts[1] = 0
+            self._one(sweep, tail)
+            self.work |= {
+                "sweeps": sweeps,
+                "tile": self.settings.tile,
+                "workers": self.settings.workers,
+                "comparisons": comparisons,
+                "screened_band": self.split.band(),
+                "recomputed": self.screened,
+            }
+            if tail.complete:
+                break
+        return tail
+
+    def _guess(self, keep: int, comparisons: int, caution: float) -> float:
+        if keep >= comparisons or caution == math.inf:
+            return -math.inf
+        rng = np.random.default_rng(0)
+        return guess_floor(self.vectors, self.layout, keep / comparisons, rng, caution=caution)
+
+    def _one(self, sweep: Sweep, tail: Tail) -> None:
+        total = self.layout.pairs
+
+        def after(done: int, result: TileResult) -> None:
+            self.done_tiles = done
+            self.done += result.tile.comparisons
+            self.screened += result.screened
+            if self.keeper.due:
+                self.keeper.save(self._state(tail))
+            if self.progress is not None:
+                self.progress(self.done, total)
+
+        counts = None if self.counts is None else self.counts[1]
+        sweep.run(tail, counts, workers=self.settings.workers, skip=self.done_tiles, after=after)
+        self.done_tiles = self.done = 0
+
+    def _state(self, tail: Tail) -> State:
+        counts = np.zeros(0, np.int64) if self.counts is None else self.counts
+        numbers = np.array([self.done_tiles, self.done, self.screened])
+        return {**tail.state(), "counts": counts, "numbers": numbers}
+
+    def _restore(self, state: State, tail: Tail) -> None:
+        tail.restore(state)
+        self.done_tiles, self.done, self.screened = state["numbers"].tolist()
+        if self.counts is not None:
+            self.counts[:] = state["counts"]

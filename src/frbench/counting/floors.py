@@ -1,0 +1,53 @@
+"""A first guess of the floor from a random sample, which the sweep proves or corrects."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from frbench.counting.layout import Layout
+from frbench.counting.score import scores
+from frbench.values import Float32s, Int64s
+
+LEAST, MOST = 2**12, 2**20
+"""Bounds on the number of comparisons drawn."""
+
+WANTED = 200
+"""Comparisons above the floor that the sample should hold."""
+
+
+def guess_floor(
+    vectors: Float32s, layout: Layout, share: float, rng: np.random.Generator, *, caution: float
+) -> float:
+    """A score that about ``share`` of the non-mated comparisons reach, erring on the low side.
+
+    Args:
+        vectors: float32 [N, D].
+        layout: the comparisons.
+        share: fraction in (0, 1).
+        rng: draws the sample.
+        caution: how many standard deviations of the count lie between guess and estimate.
+    """
+    first, second = _draw(layout, int(min(max(WANTED / share, LEAST), MOST)), rng)
+    chosen = layout.subject[first] != layout.subject[second]
+    first, second = first[chosen], second[chosen]
+    # rows of one image come together, which spares the memory
+    order = np.argsort(first)
+    found = scores(vectors, layout.order[first[order]], layout.order[second[order]])
+    expected = share * len(found)
+    rank = math.ceil(expected + caution * math.sqrt(expected) + caution)
+    if rank >= len(found):
+        return -math.inf
+    return float(np.partition(found, len(found) - rank)[len(found) - rank])
+
+
+def _draw(layout: Layout, count: int, rng: np.random.Generator) -> tuple[Int64s, Int64s]:
+    blocks = np.array(layout.blocks, dtype=np.int64).reshape(-1, 4)
+    rows, columns = blocks[:, 1] - blocks[:, 0], blocks[:, 3] - blocks[:, 2]
+    weight = (rows * (columns - 1) if layout.triangle else rows * columns).astype(np.float64)
+    block = rng.choice(len(blocks), size=count, p=weight / weight.sum())
+    first = blocks[block, 0] + (rng.random(count) * rows[block]).astype(np.int64)
+    second = blocks[block, 2] + (rng.random(count) * columns[block]).astype(np.int64)
+    keep = first != second
+    return first[keep], second[keep]

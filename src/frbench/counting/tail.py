@@ -1,0 +1,127 @@
+"""The bounded list of the highest non-mated scores, with a floor that rises as it fills.
+
+The final floor depends on ranks alone, never on the order in which scores arrive:
+
+- v is the ``keep``-th highest of all scores (the lowest one if there are fewer);
+- all scores >= v are kept, unless ties at v make that more than ``limit``; then those > v.
+
+Both rules may be applied to any part of the scores on the way: a score below the ``keep``-th
+highest of a part is below the ``keep``-th highest of the whole, and ties that are too many in a
+part are too many in the whole.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from frbench.values import Float32s, Int32s
+
+
+class Tail:
+    """Growing list of (first, second, score), trimmed to its highest scores.
+
+    Args:
+        keep: how many of the highest scores must be kept.
+        limit: most that may be kept, ties included; ``keep <= limit``.
+        guess: scores below it are not offered. It is a guess: see ``complete``.
+    """
+
+    def __init__(self, *, keep: int, limit: int, guess: float) -> None:
+        if not 0 <= keep <= limit:
+            raise ValueError(f"keep {keep} must lie between 0 and limit {limit}")
+        self.keep = keep
+        self.limit = limit
+        self.guess = guess
+        self.screen = guess
+        self._trimmed = False
+        self._size = 0
+        room = keep + keep // 2 + 1024
+        self._first = np.empty(room, np.int32)
+        self._second = np.empty(room, np.int32)
+        self._score = np.empty(room, np.float32)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def add(self, first: Int32s, second: Int32s, score: Float32s) -> None:
+        """Take in comparisons; those below ``screen`` are dropped."""
+        if self.screen > -math.inf:
+            chosen = score >= np.float32(self.screen)
+            if not chosen.all():
+                first, second, score = first[chosen], second[chosen], score[chosen]
+        while len(score):
+            if self._size == len(self._score):
+                self._trim()
+                if self._size > len(self._score) // 8 * 7:
+                    self._grow()
+            n = min(len(score), len(self._score) - self._size)
+            place = slice(self._size, self._size + n)
+            self._first[place], self._second[place] = first[:n], second[:n]
+            self._score[place] = score[:n]
+            self._size += n
+            first, second, score = first[n:], second[n:], score[n:]
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything that ``restore`` needs."""
+        return {
+            "first": self._first[: self._size],
+            "second": self._second[: self._size],
+            "score": self._score[: self._size],
+            "guess": np.array(self.guess),
+            "screen": np.array(self.screen),
+            "trimmed": np.array(self._trimmed),
+        }
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from an earlier ``state``."""
+        self.guess = self.screen = float(state["guess"])
+        self.add(state["first"], state["second"], state["score"])
+        self.screen = float(state["screen"])
+        self._trimmed = bool(state["trimmed"])
+
+    @property
+    def complete(self) -> bool:
+        """Whether the guess was low enough: every score that must be kept was offered."""
+        return self._trimmed or self.guess == -math.inf or self._size >= self.keep
+
+    def finish(self) -> tuple[Int32s, Int32s, Float32s, float]:
+        """(first, second, score, floor), sorted by (first, second).
+
+        The floor is -inf when every score ever made is in the list.
+        """
+        if self._trimmed or self.guess > -math.inf or self._size > self.keep:
+            self._trim()
+        kept = slice(0, self._size)
+        order = np.lexsort((self._second[kept], self._first[kept]))
+        columns = (self._first[kept][order], self._second[kept][order], self._score[kept][order])
+        return (*columns, self.screen)
+
+    def _trim(self) -> None:
+        if self._size < max(self.keep, 1):
+            return
+        score = self._score[: self._size]
+        value = np.partition(score, self._size - self.keep)[self._size - self.keep]
+        if int((score >= value).sum()) > self.limit:
+            value = np.nextafter(value, np.float32(np.inf))
+        self._raise_to(float(value))
+
+    def _raise_to(self, value: float) -> None:
+        chosen = np.flatnonzero(self._score[: self._size] >= np.float32(value))
+        for column in (self._first, self._second, self._score):
+            column[: len(chosen)] = column[chosen]
+        self._size = len(chosen)
+        self.screen = max(self.screen, value)
+        self._trimmed = True
+
+    def _grow(self) -> None:
+        room = 2 * len(self._score)
+        for name in ("_first", "_second", "_score"):
+            old = getattr(self, name)
+            new = np.empty(room, old.dtype)
+            new[: self._size] = old[: self._size]
+            setattr(self, name, new)
