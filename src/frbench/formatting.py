@@ -131,11 +131,11 @@ def rate_text(row: Mapping[str, Any]) -> str:
 
 
 def rate_in_words(row: Mapping[str, Any]) -> str:
-    """The rate as a frequency: ``1 in 830``, or ``none seen; at most 1 in 3,200``."""
+    """The rate as a frequency: ``1 in 830``, or ``at most 1 in 3,200`` where none was seen."""
     rate, high = float(row["rate"]), float(row["high"])
     if not math.isfinite(rate):
         return NOT_MEASURABLE
-    return one_in(rate) if rate > 0 else f"none seen; at most {one_in(high)}"
+    return one_in(rate) if rate > 0 else f"at most {one_in(high)}"
 
 
 def why_unsure(row: Mapping[str, Any]) -> str:

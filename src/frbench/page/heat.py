@@ -37,7 +37,7 @@ def heat_map(
             otherwise each pair is drawn once, below the diagonal.
     """
     place = {group: position for position, group in enumerate(groups)}
-    side = 60 if len(groups) <= 12 else 38
+    side = 60 if len(groups) <= 12 else 40
     tall = 34 if len(groups) <= 12 else 22
     left, top = 262, 26
     cells = []
@@ -87,7 +87,8 @@ def _heat_cell(
         text, step = "0", "zero"
     else:
         multiple = rate / target
-        text, step = _multiple(multiple), f"step{sum(multiple >= end for end in HEAT_STEPS)}"
+        text = _multiple(multiple) if side > 50 else _multiple(multiple)[:-1]
+        step = f"step{sum(multiple >= end for end in HEAT_STEPS)}"
     tip = element("title", f"{pair}: {cell_sentence(row)}")
     box = element("rect", tip, x=x + 1, y=y + 1, width=side - 2, height=tall - 2, rx=3)
     weak = "" if row["status"] in ("ok", "empty") or rate == 0 else "*"

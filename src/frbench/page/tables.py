@@ -96,9 +96,9 @@ def rate_table(rows: pd.DataFrame, kind: str, caption: str, *, arms: bool) -> Pa
     if extra:
         columns += [
             Column("Effective comparisons"),
-            Column("Failed comparisons"),
+            Column("Failed"),
             Column("Rate without failures"),
-            Column("Rate if all failures were errors"),
+            Column("Worst-case rate"),
         ]
     body = [_rate_row(row, kind, arms=arms, extra=extra) for row in records(rows)]
     pooled = frozenset(at for at, group in enumerate(rows["probe_group"]) if group == ALL)
@@ -178,7 +178,7 @@ def gap_table(rows: pd.DataFrame, caption: str, *, arms: bool) -> PageTable:
     columns = [Column("Measure", words=True)]
     columns += [Column("Arm", words=True)] if arms else []
     columns += [
-        Column("Of"),
+        Column("Of", words=True),
         Column("Value (95 % interval)"),
         Column("Worst group", words=True),
         Column("Against", words=True),
@@ -212,9 +212,26 @@ def _gap_row(row: Mapping[str, Any], *, arms: bool) -> tuple[Cell, ...]:
     return tuple(cells)
 
 
+MEASURES = {
+    "max_min_ratio": "Highest ÷ lowest rate",
+    "max_mean_ratio": "Highest ÷ mean rate",
+    "worst_to_geometric_mean": "Highest ÷ geometric mean",
+    "max_min_difference": "Highest − lowest rate",
+    "log_spread": "Mean distance from the geometric mean",
+    "standard_deviation": "Standard deviation between groups",
+    "mean_relative_deviation": "Mean relative deviation",
+    "gini": "Gini index of inequality",
+    "garbe": "GARBE index of inequality",
+    "fdr": "Fairness discrepancy rate",
+    "inequity_ratio": "Inequity ratio",
+}
+"""Plain names of the known measures; the technical name is always printed beside them."""
+
+
 def measure_name(measure: str) -> str:
-    """``max_min_ratio`` as words."""
-    return measure.replace("_", " ").capitalize()
+    """``Highest ÷ lowest rate (max_min_ratio)``; an unknown measure keeps its own name."""
+    plain = MEASURES.get(measure)
+    return f"{plain} ({measure})" if plain else label_text(measure.replace("_", " "))
 
 
 def _text(entry: object) -> str:
@@ -231,7 +248,7 @@ def change_table(
     """The paired change of each group's rate or of a disparity, with its interval."""
     columns = (
         Column("Measure" if disparity else "Group", words=True),
-        Column("Of"),
+        Column("Of", words=True),
         Column(label_text(arms[0])),
         Column(label_text(arms[1])),
         Column("Ratio (95 % interval)"),
