@@ -91,7 +91,7 @@ def check_rows(table: StringTable, root: Path) -> None:
             f"columns are {', '.join(frame.columns)}"
         )
     faults = pd.Series(path_faults(root, frame["path"].fillna("")), index=frame.index)
-    inside = pa.Check(lambda _: faults == "", name="inside", ignore_na=True)
+    inside = pa.Check(lambda column: faults[column.index] == "", name="inside")
     columns = {
         "path": pa.Column(str, [inside], nullable=False),
         "subject_id": pa.Column(str, nullable=False),
@@ -112,20 +112,26 @@ def check_rows(table: StringTable, root: Path) -> None:
 def _problems(cases: pd.DataFrame, table: StringTable, faults: pd.Series) -> list[str]:
     """One line per failed check, in the order of the rows."""
     ordered = cases.assign(index=cases["index"].astype(int)).sort_values(["index", "column"])
+    doubled = ordered.loc[ordered["check"] == "field_uniqueness", "column"].unique()
+    first = {column: _first_rows(table.frame[column]) for column in doubled}
     lines = []
     for row, column, check in zip(
         ordered["index"], ordered["column"], ordered["check"], strict=True
     ):
-        value = table.frame.at[row, column]
+        value = table.frame[column].iloc[row]
         where = f"{table.where(row)}, column {column}"
         if check == "not_nullable":
             lines.append(f"{where}: blank; fill it in or remove the row")
-        elif check == "field_uniqueness":
-            first = int((table.frame[column] == value).to_numpy().argmax())
-            if first != row:
-                lines.append(f"{where}: {value!r} occurs already in {table.where(first)}")
         elif check == "inside":
             lines.append(f"{where}: {value!r} {faults[row]}")
-        else:
-            lines.append(f"{where}: {value!r} fails {check}")
+        elif first[column].get(value, row) != row:
+            lines.append(
+                f"{where}: {value!r} occurs already in {table.where(first[column][value])}"
+            )
     return lines
+
+
+def _first_rows(column: pd.Series) -> dict[str, int]:
+    """Value -> row of its first occurrence; blanks are no value."""
+    once = column.dropna().drop_duplicates()
+    return {str(value): int(row) for row, value in once.items()}
