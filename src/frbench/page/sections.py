@@ -172,7 +172,7 @@ def _gaps(page: Page) -> Section | None:
         "gaps",
         "How large are the gaps? (differentials)",
         (
-            "Summary measures of the differences between groups. None of them replaces the rates "
+            "Summary measures of the differences between groups. They do not replace the rates "
             "above: a single number hides who is affected.",
         ),
         parts,
@@ -303,7 +303,7 @@ def _of_arm(arm: str) -> str:
 
 
 def _legend(page: Page, rows: pd.DataFrame, target: float | None) -> tuple[str, ...]:
-    keys = ["now", "then"] if len(page.arms) > 1 else ["now"]
+    keys = ["then", "now"] if len(page.arms) > 1 else ["now"]
     keys += ["target"] if target is not None else []
     keys += ["thin"] if (rows["status"] != "ok").any() else []
     keys += ["zero"] if (rows["rate"] == 0).any() else []
