@@ -21,11 +21,13 @@ class Measure(Protocol):
         name: as tables print it.
         unit: ``ratio``, ``log10_ratio``, ``difference`` or ``index``.
         fair: the value when all groups have the same rate.
+        extreme: what it cannot pass on the other side; infinite for ratios.
     """
 
     name: str
     unit: str
     fair: float
+    extreme: float
 
     def of(self, rates: Float64s) -> Float64s:
         """float64 [...]: the measure over the last axis of ``rates`` float64 [..., G]."""
@@ -37,13 +39,14 @@ class CombinedMeasure(Protocol):
     """How unequal the groups are in false matches and in false non-matches, weighed together.
 
     Attributes:
-        name, unit, fair: as for a Measure.
+        name, unit, fair, extreme: as for a Measure.
         alpha: weight of false matches, 0 to 1; 1 - alpha is that of false non-matches.
     """
 
     name: str
     unit: str
     fair: float
+    extreme: float
     alpha: float
 
     def combine(self, fmr: Float64s, fnmr: Float64s) -> Float64s:

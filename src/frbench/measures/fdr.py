@@ -20,6 +20,7 @@ class FairnessDiscrepancyRate:
 
     unit = "index"
     fair = 1.0
+    extreme = 0.0
 
     def __init__(self, *, alpha: float = 0.5) -> None:
         self.alpha = alpha

@@ -20,6 +20,7 @@ class Garbe:
 
     unit = "index"
     fair = 0.0
+    extreme = 1.0
 
     def __init__(self, *, alpha: float = 0.5) -> None:
         self.alpha = alpha

@@ -22,6 +22,7 @@ class Gini:
 
     unit = "index"
     fair = 0.0
+    extreme = 1.0
 
     def __init__(self, *, corrected: bool = False) -> None:
         self.corrected = corrected

@@ -19,6 +19,7 @@ class InequityRatio:
 
     unit = "ratio"
     fair = 1.0
+    extreme = float("inf")
 
     def __init__(self, *, alpha: float = 0.5) -> None:
         self.alpha = alpha

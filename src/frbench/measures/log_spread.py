@@ -17,6 +17,7 @@ class LogSpread:
     name = "log_spread"
     unit = "log10_ratio"
     fair = 0.0
+    extreme = float("inf")
 
     def of(self, rates: Float64s) -> Float64s:
         """float64 [...]: infinite when some rate is zero, NaN when all are."""

@@ -16,6 +16,7 @@ class MaxMeanRatio:
     name = "max_mean_ratio"
     unit = "ratio"
     fair = 1.0
+    extreme = float("inf")
 
     def of(self, rates: Float64s) -> Float64s:
         """float64 [...]: NaN when all rates are zero."""

@@ -16,6 +16,7 @@ class MaxMinDifference:
     name = "max_min_difference"
     unit = "difference"
     fair = 0.0
+    extreme = 1.0
 
     def of(self, rates: Float64s) -> Float64s:
         """float64 [...]."""

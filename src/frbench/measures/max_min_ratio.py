@@ -20,6 +20,7 @@ class MaxMinRatio:
     name = "max_min_ratio"
     unit = "ratio"
     fair = 1.0
+    extreme = float("inf")
 
     def of(self, rates: Float64s) -> Float64s:
         """float64 [...]: infinite when only the lowest is zero, NaN when all are."""

@@ -14,6 +14,7 @@ class MeanRelativeDeviation:
     name = "mean_relative_deviation"
     unit = "index"
     fair = 0.0
+    extreme = 2.0
 
     def of(self, rates: Float64s) -> Float64s:
         """float64 [...]: 0 when all rates are zero."""

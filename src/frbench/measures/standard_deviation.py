@@ -19,6 +19,7 @@ class StandardDeviation:
     name = "standard_deviation"
     unit = "difference"
     fair = 0.0
+    extreme = 1.0
 
     def __init__(self, *, ddof: int = 0) -> None:
         self.ddof = ddof

@@ -19,6 +19,7 @@ class WorstToGeometricMean:
     name = "worst_to_geometric_mean"
     unit = "ratio"
     fair = 1.0
+    extreme = float("inf")
 
     def of(self, rates: Float64s) -> Float64s:
         """float64 [...]: infinite when some rate is zero, NaN when all are."""

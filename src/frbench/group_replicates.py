@@ -1,0 +1,69 @@
+"""The groups' rates under resampled persons: one set of weights for all groups, kinds and arms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from frbench.cell_errors import CountedErrors, divide
+from frbench.counted import Counted
+from frbench.intervals import Interval, Resampling, Weights
+from frbench.intervals.vertex_bootstrap import VertexBootstrap
+from frbench.values import Float64s, Int64s
+
+KINDS = ("FMR", "FNMR", "FTE")
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """One kind of error at one threshold.
+
+    Attributes:
+        errors: int64 [G + 1], per group and last the pooled.
+        rate: float64 [G + 1]; NaN where empty.
+        drawn: float64 [R, G + 1], the same in every replicate.
+    """
+
+    errors: Int64s
+    rate: Float64s
+    drawn: Float64s
+
+
+def resampling_for(interval: Interval) -> Resampling:
+    """The interval itself if it draws persons; else persons drawn with replacement."""
+    return interval if isinstance(interval, Resampling) else VertexBootstrap(level=interval.level)
+
+
+def replicates(
+    counted: Counted, threshold: float, part: Resampling, weights: Weights
+) -> dict[str, Replicates]:
+    """The rates of every kind, resampled with one set of weights."""
+    found: dict[str, CountedErrors] = {
+        "FMR": counted.false_matches(threshold),
+        "FNMR": counted.false_non_matches(threshold),
+        "FTE": counted.failures_to_enrol(),
+    }
+    chosen = np.r_[np.arange(len(counted.cells.groups)), counted.cells.pooled]
+    return {kind: _scaled(errors, part, weights, chosen) for kind, errors in found.items()}
+
+
+def _scaled(
+    errors: CountedErrors, part: Resampling, weights: Weights, chosen: Int64s
+) -> Replicates:
+    """Replicates whose spread is that of the closed form.
+
+    Weights of persons multiply, so a pair's own part of the variance comes out three times too
+    large ((1 + 1)^2 - 1; with S2 and C of ``PairErrors.variance``, 3 S2 + C instead of S2 + C):
+    with rare errors, the larger part. Each cell's replicates are drawn in towards its rate, on
+    the log scale, until their variance is the plug-in one (the rescaling bootstrap of Rao and
+    Wu, JASA 1988).
+    """
+    rate = divide(errors.errors, errors.comparisons)[chosen]
+    drawn = errors.resampled(weights, self_pairs=part.self_pairs)[:, chosen]
+    with np.errstate(all="ignore"):
+        spread = np.nanvar(np.where(np.isnan(drawn), rate, drawn), axis=0)
+        scale = np.sqrt(np.minimum(errors.variance[chosen] / spread, 1.0))
+        scale = np.where(spread > 0, scale, 1.0)
+        scaled = rate * (drawn / rate) ** scale
+    return Replicates(errors.errors[chosen], rate, np.where(rate > 0, scaled, drawn))
