@@ -62,9 +62,22 @@ class Builder:
         """
         if "_target_" not in node:
             return None
-        target = str(node["_target_"])
+        bound = self.bind(node, where)
+        if bound is None:
+            return None
+        factory, arguments = bound
+        try:
+            return factory(**arguments)
+        except (InputError, TypeError, ValueError) as cause:
+            self.problems.append(f"{where}: {cause}")
+            return None
+
+    def bind(
+        self, node: Mapping[str, Any], where: str
+    ) -> tuple[Callable[..., Any], dict[str, Any]] | None:
+        """The constructor that ``_target_`` names and its arguments, fitted but not yet called."""
         arguments = {key: value for key, value in node.items() if key != "_target_"}
-        factory = self._factory(target, where)
+        factory = self._factory(str(node["_target_"]), where)
         if factory is None:
             return None
         signature = inspect.signature(factory)
@@ -78,10 +91,10 @@ class Builder:
             return None
         try:
             signature.bind(**arguments)
-            return factory(**arguments)
-        except (InputError, TypeError, ValueError) as cause:
+        except TypeError as cause:
             self.problems.append(f"{where}: {cause}")
             return None
+        return factory, arguments
 
     def parts(self, node: Mapping[str, Any] | None, where: str) -> dict[str, Any]:
         """One part per named entry; entries set to null are switched off."""

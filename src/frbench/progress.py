@@ -13,27 +13,37 @@ Report = Callable[[int, int], None]
 """Called with (done, total); either may repeat."""
 
 
-@contextmanager
-def stage(name: str, console: Console, seconds: dict[str, float]) -> Iterator[Report]:
-    """Shows one stage and notes how long it took in ``seconds[name]``.
+class Stages:
+    """Shows one stage after the other and remembers how long each took.
 
-    Yields the callable that the stage reports its progress to.
+    Attributes:
+        seconds: wall time per stage, in the order they ran.
     """
-    started = time.monotonic()
-    if console.is_terminal:
-        with Progress(
-            TextColumn("{task.description:<34}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            console=console,
-        ) as bar:
-            task = bar.add_task(name, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
-            total = bar.tasks[task].total or 1
-            bar.update(task, completed=total, total=total)
-    else:
-        yield lambda done, total: None
-    seconds[name] = round(time.monotonic() - started, 3)
-    if not console.is_terminal:
-        console.print(f"{name}: {seconds[name]:.1f} s", highlight=False)
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[Report]:
+        """One stage; gives the callable that it reports its progress to."""
+        started = time.monotonic()
+        if self.console.is_terminal:
+            with _bar(self.console) as bar:
+                task = bar.add_task(name, total=None)
+                yield lambda done, total: bar.update(task, completed=done, total=total)
+                bar.update(task, completed=1, total=1)
+        else:
+            self.console.print(f"{name} …", highlight=False)
+            yield lambda done, total: None
+        self.seconds[name] = round(time.monotonic() - started, 3)
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description:<36}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=console,
+    )

@@ -5,6 +5,7 @@ One row per comparison, with the persons and labels of both sides; no image is o
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -32,6 +33,7 @@ class ScoreBenchmark:
         path: the file.
         kind: ``similarity`` (larger is more alike) or ``distance`` (negated at the door).
         name: what results call the set; default the file's stem.
+        matcher: what results call the matcher that made the scores.
     """
 
     def __init__(
@@ -40,12 +42,14 @@ class ScoreBenchmark:
         path: str | Path,
         kind: Literal["similarity", "distance"] = "similarity",
         name: str | None = None,
+        matcher: str = "scored elsewhere",
     ) -> None:
         if kind not in ("similarity", "distance"):
             raise InputError(f"benchmark.kind must be similarity or distance, not {kind!r}.")
         self.path = Path(path).expanduser()
         self.kind = kind
         self.name = name or self.path.stem
+        self.matcher = matcher
         self._rows: pd.DataFrame | None = None
 
     def load(self) -> FaceSet:
@@ -104,6 +108,12 @@ class ScoreBenchmark:
             listed=listed,
             work={"engine": "score list", "comparisons": len(listed)},
         )
+
+    def matcher_record(self) -> dict[str, str]:
+        """What is known of the matcher: its name, and the hash of the list as fingerprint."""
+        self._read()
+        digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        return {"name": self.matcher, "fingerprint": f"{digest}-{self.kind}"}
 
     @property
     def self_comparisons(self) -> int:

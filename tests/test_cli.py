@@ -1,0 +1,88 @@
+"""The command line itself: verbs, exit statuses, sentences instead of tracebacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from frbench import __version__, cli
+from frbench.errors import InputError
+from frbench.values import Finding
+from frbench.workflows.evaluate import exit_status
+
+
+def test_every_verb_has_a_line_of_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """The overview names each module in workflows/ with its first line."""
+    assert cli.run([]) == 0
+    shown = capsys.readouterr().out
+    for verb, words in cli.verbs().items():
+        assert verb in shown
+        assert words
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """--version prints the version of the package."""
+    assert cli.run(["--version"]) == 0
+    assert capsys.readouterr().out == f"frbench {__version__}\n"
+
+
+def test_a_misspelt_verb_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    """Unknown verbs end with status 2 and the nearest known one."""
+    assert cli.run(["evalute"]) == 2
+    assert "did you mean evaluate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "words"),
+    [
+        (InputError("row 3 is blank."), 2, "row 3 is blank."),
+        (KeyboardInterrupt(), 130, "resume"),
+        (MemoryError(), 2, "out of memory"),
+        (RuntimeError("odd"), 2, "a fault in frbench"),
+    ],
+)
+def test_what_goes_wrong_is_one_sentence(
+    failure: BaseException, status: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each kind of failure has its status and its sentence."""
+
+    def work() -> int:
+        raise failure
+
+    assert cli.guarded(work) == status
+    said = capsys.readouterr().err
+    assert words in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("levels", "gate", "status"),
+    [
+        ([], "flag", 0),
+        (["note", "watch"], "none", 0),
+        (["note", "watch"], "flag", 0),
+        (["note", "watch"], "watch", 1),
+        (["flag", "undecided"], "watch", 1),
+        (["note", "undecided"], "flag", 3),
+        (["undecided"], "none", 0),
+    ],
+)
+def test_the_gate_decides_the_status(levels: list[str], gate: str, status: int) -> None:
+    """A finding at or above the gate is 1; a question without an answer is 3, never a pass."""
+    findings = tuple(Finding("rule", level, "words") for level in levels)
+    assert exit_status(findings, gate) == status
+
+
+def test_the_list_of_parts_explains_each(capsys: pytest.CaptureFixture[str]) -> None:
+    """``frbench list matcher`` shows every matcher with its own words."""
+    assert cli.run(["list", "matcher"]) == 0
+    shown = capsys.readouterr().out
+    for file in Path(__file__).parents[1].glob("configs/matcher/*.yaml"):
+        assert file.stem in shown
+
+
+def test_the_doctor_finds_this_environment_healthy(capsys: pytest.CaptureFixture[str]) -> None:
+    """The environment that runs the tests has a torch and torchvision that fit together."""
+    assert cli.run(["doctor"]) == 0
+    assert "torchvision" in capsys.readouterr().out
