@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from frbench.counting.score import scores
-from frbench.values import EmbeddingSet
+from frbench.values import EmbeddingSet, ScoredPairs, ScoreTally
 
 
 def faces_of(subject, group, groups):
@@ -81,3 +82,57 @@ def messy_set(rng, *, persons=9, groups=3, dimensions=6):
     order = rng.permutation(n)
     faces = faces_of(subject[order], group[order], names)
     return faces, templates(vectors[order], rng.random(n) < 0.85)
+
+
+def all_pairs_tally(vectors, faces):
+    """ScoreTally of every unordered pair of images, without the engine."""
+    first, second = np.triu_indices(len(faces), 1)
+    subject = np.unique(faces["subject_id"], return_inverse=True)[1].reshape(-1)
+    both = vectors.enrolled[first] & vectors.enrolled[second]
+    first, second = first[both].astype(np.int32), second[both].astype(np.int32)
+    pairs = ScoredPairs(first, second, scores(vectors.vectors, first, second))
+    mated = subject[first] == subject[second]
+    return ScoreTally(
+        groups=tuple(faces["group"].cat.categories),
+        subject=subject.astype(np.int32),
+        group=np.asarray(faces["group"].cat.codes, np.int16),
+        stratum=np.zeros(len(faces), np.int16),
+        enrolled=vectors.enrolled,
+        mated=pairs.take(mated),
+        tail=pairs.take(~mated),
+        floor=-np.inf,
+    )
+
+
+def independent_world(rng, dimensions, persons):
+    """(faces, templates): each group uniform on a sphere of its own dimension, groups orthogonal.
+
+    Given a probe, its comparisons are independent draws of one distribution, whoever it is: the
+    binomial model holds exactly, and ``sphere_fmr`` is the false-match rate within a group.
+    """
+    width = sum(dimensions)
+    blocks, begin = [], 0
+    for size in dimensions:
+        block = np.zeros((persons, width))
+        block[:, begin : begin + size] = rng.normal(size=(persons, size))
+        blocks.append(block)
+        begin += size
+    group = np.repeat(np.arange(len(dimensions)), persons)
+    names = [f"sphere of {size}" for size in dimensions]
+    faces = faces_of(np.arange(len(group)), group, names)
+    return faces, templates(unit(np.concatenate(blocks)))
+
+
+def sphere_fmr(threshold, dimension):
+    """Chance that two uniform points on the unit sphere have a cosine of at least ``threshold``."""
+    return special.betainc((dimension - 1) / 2, 0.5, 1 - threshold**2) / 2
+
+
+def lambs_world(rng, *, persons, dimension=24):
+    """(faces, templates): in "uneven" some people resemble everybody, in "even" nobody does."""
+    middle = unit(rng.normal(size=(1, dimension)))
+    own = unit(rng.normal(size=(2 * persons, dimension)))
+    pull = np.r_[np.zeros(persons), 1.6 * (rng.random(persons) < 0.15)]
+    group = np.repeat([0, 1], persons)
+    faces = faces_of(np.arange(2 * persons), group, ["even", "uneven"])
+    return faces, templates(unit(own + pull[:, None] * middle))

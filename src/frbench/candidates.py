@@ -197,7 +197,8 @@ def _margin(norm: Float64s, largest: float, dimensions: int) -> Float64s:
 
 
 def _norms(vectors: Float32s) -> Float64s:
-    return np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
+    norms: Float64s = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    return norms
 
 
 def _just_below(value: Float64s) -> Float32s:
