@@ -51,7 +51,7 @@ def differentials(
     parts = list(measures.values())
     table: list[Row] = []
     for threshold in thresholds:
-        here = rates[rates["threshold"] == threshold.value]
+        here = rates[rates["operating_point"] == threshold.label]
         drawn = replicates(counted, threshold.value, part, weights)
         for kind in KINDS:
             own = _own_rows(here[here["kind"] == kind], tally.groups)

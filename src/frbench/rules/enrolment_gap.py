@@ -1,0 +1,67 @@
+"""Do the images of one group fail to give a template more often than the others'?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from frbench.rules import Evidence
+from frbench.rules._groups import Question, own_rates, ratios_to_others
+from frbench.rules._limits import Measured
+from frbench.values import Finding, Threshold
+
+
+class EnrolmentGap:
+    """Flags a group whose failure-to-enrol rate exceeds ``limit`` times the mean of the others.
+
+    Faces that are not found drop out of every later rate, so this bias hides in tables that
+    leave failures out. Asked once per arm: enrolment knows no threshold.
+
+    Args:
+        limit: ratio.
+        least: rates below this fraction are too small to matter, and are not asked about.
+        level: of the family of groups, by Holm.
+        severity: level of a finding beyond the limit.
+    """
+
+    code = "enrolment_gap"
+
+    def __init__(
+        self,
+        *,
+        limit: float = 1.5,
+        least: float = 0.005,
+        level: float = 0.95,
+        severity: str = "flag",
+    ) -> None:
+        self.limit, self.least, self.level, self.severity = limit, least, level, severity
+
+    def parameters(self) -> Mapping[str, Any]:
+        """For the record."""
+        return {
+            "limit": self.limit,
+            "least": self.least,
+            "level": self.level,
+            "multiplicity": "holm over groups",
+        }
+
+    def findings(self, evidence: Evidence) -> list[Finding]:
+        """Per arm: who is beyond, who cannot be told, or that all are within."""
+        question = Question(
+            self.code,
+            "FTE",
+            self.limit,
+            self.level,
+            self.severity,
+            self.parameters(),
+            "the mean of the other groups",
+        )
+        first = {arm: list(points)[:1] for arm, points in evidence.thresholds.items()}
+        once = replace(evidence, thresholds=first)
+        return question.ask(once, lambda arm, threshold: self._family(once, arm, threshold))
+
+    def _family(self, evidence: Evidence, arm: str, threshold: Threshold) -> list[Measured]:
+        rates = own_rates(evidence.rates_at(arm, threshold, "FTE"))["rate"]
+        family = ratios_to_others(evidence, arm, threshold, "FTE")
+        return family if any(rates[each.group] >= self.least for each in family) else []

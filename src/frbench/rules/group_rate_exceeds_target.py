@@ -1,0 +1,65 @@
+"""Does the threshold keep its promise for every group?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from frbench.rules import Evidence
+from frbench.rules._groups import Question, own_rates
+from frbench.rules._limits import Measured
+from frbench.values import ALL, UNLABELLED, Finding, Threshold
+
+
+class GroupRateExceedsTarget:
+    """Watches for a group whose own FMR exceeds ``times`` the target the threshold was set for.
+
+    A threshold calibrated on all pairs understates the risk among people of one group for every
+    group; a multiple well above 1 is ordinary, and worth knowing before deployment.
+
+    Args:
+        times: ratio of the group's within-group FMR to the target.
+        level: of the family of groups, by Holm.
+        severity: level of a finding beyond the limit.
+    """
+
+    code = "fmr_target"
+
+    def __init__(self, *, times: float = 3.0, level: float = 0.95, severity: str = "watch") -> None:
+        self.times, self.level, self.severity = times, level, severity
+
+    def parameters(self) -> dict[str, Any]:
+        """For the record."""
+        return {"times": self.times, "level": self.level, "multiplicity": "holm over groups"}
+
+    def findings(self, evidence: Evidence) -> list[Finding]:
+        """Per operating point with a target: who is beyond, undecided, or that all are within."""
+        question = Question(
+            self.code,
+            "FMR",
+            self.times,
+            self.level,
+            self.severity,
+            self.parameters(),
+            "the threshold's target",
+        )
+        return question.ask(evidence, lambda arm, point: _multiples(evidence, arm, point))
+
+
+def _multiples(evidence: Evidence, arm: str, threshold: Threshold) -> list[Measured]:
+    """Each group's within-group FMR over the target; none for a threshold without a target."""
+    target = threshold.target_fmr
+    if target is None:
+        return []
+    own = own_rates(evidence.rates_at(arm, threshold, "FMR"))
+    own = own[(own["status"] != "empty") & ~own.index.isin([ALL, UNLABELLED])]
+    return [
+        Measured(
+            group=str(group),
+            value=float(row["rate"]) / target,
+            low=float(row["low"]) / target,
+            high=float(row["high"]) / target,
+            level=float(row["level"]),
+            persons=int(row["subjects"]),
+        )
+        for group, row in own.iterrows()
+    ]

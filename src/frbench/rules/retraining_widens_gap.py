@@ -1,0 +1,141 @@
+"""Did the newer matcher make the differences between groups larger?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from frbench.formatting import decimal, one_in
+from frbench.rules import Evidence
+from frbench.rules._groups import holm_words, interval_words, percent_level
+from frbench.rules._limits import Measured, against
+from frbench.values import ALL, UNLABELLED, Finding
+
+WORDS = {
+    "worst_to_geometric_mean": "highest group's FMR over the geometric mean of all groups",
+    "max_min_ratio": "highest group's FMR over the lowest's",
+    "gini_corrected": "Gini coefficient of the groups' FMRs",
+}
+
+
+class RetrainingWidensGap:
+    """Flags a disparity that grew from the first matcher to the second, and who bears it.
+
+    Both matchers saw the same images, so the intervals are paired: what the persons share cancels.
+
+    Args:
+        measures: the disparity, in order of preference; the first that is defined is used.
+        rise: a group's FMR is reported when it rose by more than this ratio.
+        level: of the family of groups, by Holm.
+        severity: level of a disparity that grew, and of a group whose rate rose.
+    """
+
+    code = "retraining_gap"
+
+    def __init__(
+        self,
+        *,
+        measures: Sequence[str] = ("worst_to_geometric_mean", "gini_corrected"),
+        rise: float = 1.25,
+        level: float = 0.95,
+        severity: str = "flag",
+    ) -> None:
+        self.measures, self.rise = tuple(measures), rise
+        self.level, self.severity = level, severity
+
+    def parameters(self) -> dict[str, Any]:
+        """For the record."""
+        return {
+            "measures": list(self.measures),
+            "rise": self.rise,
+            "level": self.level,
+            "multiplicity": "holm over groups",
+        }
+
+    def findings(self, evidence: Evidence) -> list[Finding]:
+        """Per operating point: the disparity, then the groups whose rate rose."""
+        if evidence.change is None:
+            return []
+        arms = list(evidence.thresholds)
+        persons = _persons(evidence, arms[-1])
+        found = []
+        for point, change in evidence.change.groupby("operating_point", sort=False):
+            found += self._disparity(str(point), change, arms)
+            found += self._groups(str(point), change, arms, persons)
+        return found
+
+    def _disparity(self, point: str, change: pd.DataFrame, arms: Sequence[str]) -> list[Finding]:
+        rows = _by_group(change, "FMR gap")
+        names = [name for name in self.measures if name in rows]
+        if not names:
+            return []
+        row = rows[names[0]]
+        low, high = float(row["low"]), float(row["high"])
+        wider = True if low > 1 else False if high < 1 else None
+        level = {True: self.severity, False: "note", None: "undecided"}[wider]
+        verb = {
+            True: "grew",
+            False: "shrank",
+            None: "may have grown or shrunk: it went",
+        }[wider]
+        statement = (
+            f"From “{arms[0]}” to “{arms[-1]}”, at {point}, the {WORDS.get(names[0], names[0])} "
+            f"{verb} from {decimal(float(row['before']))} to {decimal(float(row['after']))} "
+            f"({decimal(float(row['ratio']))} times as large; {percent_level(float(row['level']))} "
+            f"paired interval {decimal(low)} to {decimal(high)})."
+        )
+        keys = {"operating_point": point, "kind": "FMR gap", "group": names[0]}
+        return [Finding(self.code, level, statement, keys, self.parameters(), wider)]
+
+    def _groups(
+        self, point: str, change: pd.DataFrame, arms: Sequence[str], persons: dict[str, int]
+    ) -> list[Finding]:
+        rows = _by_group(change, "FMR")
+        family = [
+            Measured(
+                group,
+                float(row["ratio"]),
+                float(row["low"]),
+                float(row["high"]),
+                float(row["level"]),
+                persons.get(str(group), 0),
+            )
+            for group, row in rows.items()
+            if group not in (ALL, UNLABELLED)
+        ]
+        risen = [one for one in against(self.rise, family, level=self.level) if one.beyond]
+        by_group = {each.group: each for each in family}
+        found = []
+        for answer in risen:
+            each, row = by_group[answer.group], rows[answer.group]
+            statement = (
+                f"From “{arms[0]}” to “{arms[-1]}”, at {point}, the false-match rate of "
+                f"“{each.group}” rose to {decimal(each.value)} times what it was "
+                f"({interval_words(each)}, paired): from {one_in(float(row['before']))} to "
+                f"{one_in(float(row['after']))}. {holm_words(len(family), self.level)}"
+            )
+            keys = {"operating_point": point, "kind": "FMR", "group": each.group}
+            finding = Finding(self.code, self.severity, statement, keys, self.parameters(), True)
+            found.append(finding)
+        return found
+
+
+def _by_group(change: pd.DataFrame, kind: str) -> dict[str, dict[str, Any]]:
+    """The defined rows of one kind, by group or by name of the measure."""
+    rows = change[(change["kind"] == kind) & (change["status"] != "undefined")]
+    return {
+        str(row["group"]): {str(k): v for k, v in row.items()} for row in rows.to_dict("records")
+    }
+
+
+def _persons(evidence: Evidence, arm: str) -> dict[str, int]:
+    """Persons of each group in the pooled sense of its within-group FMR."""
+    rates = evidence.rates
+    own = rates[(rates["arm"] == arm) & (rates["kind"] == "FMR")]
+    own = own[own["probe_group"] == own["reference_group"]]
+    return {
+        str(group): int(count)
+        for group, count in zip(own["probe_group"], own["subjects"], strict=True)
+    }
