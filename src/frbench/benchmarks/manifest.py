@@ -134,4 +134,4 @@ def _problems(cases: pd.DataFrame, table: StringTable, faults: pd.Series) -> lis
 def _first_rows(column: pd.Series) -> dict[str, int]:
     """Value -> row of its first occurrence; blanks are no value."""
     once = column.dropna().drop_duplicates()
-    return {str(value): int(row) for row, value in once.items()}
+    return dict(zip(once.astype(str), once.index.tolist(), strict=True))
