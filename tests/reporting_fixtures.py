@@ -344,7 +344,7 @@ def change_rows(rates: pd.DataFrame, groups: Sequence[str]) -> pd.DataFrame:
             )
     rows.append(
         {
-            "kind": "FMR",
+            "kind": "FMR gap",
             "group": "max_min_ratio",
             "before": 1.2,
             "after": 11.0,
@@ -355,7 +355,7 @@ def change_rows(rates: pd.DataFrame, groups: Sequence[str]) -> pd.DataFrame:
             "status": "ok",
         }
     )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(operating_point="FMR 0.001")
 
 
 def one_group() -> ReportData:

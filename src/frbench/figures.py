@@ -23,8 +23,9 @@ from frbench.formatting import (
     shorten,
 )
 from frbench.page.changes import change_class, change_mark, change_words
-from frbench.page.curves import det_panels, score_panels
+from frbench.page.curves import det_panels
 from frbench.page.heat import heat_map
+from frbench.page.scores import score_panels
 from frbench.page.svg import (
     INSET,
     Axis,
@@ -121,7 +122,8 @@ def arm_class(position: int, count: int) -> tuple[str, str]:
 
 def _interval_mark(axis: Axis, row: Row, y: float, arm: tuple[str, str], *, pooled: bool) -> Markup:
     shape, class_ = arm
-    tip = f"{label_text(row['probe_group'])}: {cell_sentence(row)}"
+    name = "all groups together" if pooled else label_text(row["probe_group"])
+    tip = f"{name}: {cell_sentence(row)}"
     if row["arm"]:
         tip = f"{label_text(row['arm'])}, {tip}"
     if not math.isfinite(row["rate"]):

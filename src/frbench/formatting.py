@@ -168,9 +168,16 @@ def ratio_text(value: float, low: float, high: float) -> str:
     """``×3.1 (2.2–4.4)``; an undefined ratio in words."""
     if not math.isfinite(value):
         return NOT_MEASURABLE
-    if not math.isfinite(low) or not math.isfinite(high):
-        return f"×{decimal(value)} (interval {NOT_MEASURABLE})"
-    return f"×{decimal(value)} ({decimal(low)}–{decimal(high)})"
+    return f"×{decimal(value)} {_between(low, high)}"
+
+
+def _between(low: float, high: float) -> str:
+    """The interval in brackets; ends that do not exist in words."""
+    if math.isnan(low) or math.isnan(high):
+        return f"(interval {NOT_MEASURABLE})"
+    if math.isinf(high):
+        return f"({decimal(low)} or more)"
+    return f"({decimal(low)}–{decimal(high)})"
 
 
 def gap_text(row: Mapping[str, Any]) -> str:
@@ -185,6 +192,4 @@ def gap_text(row: Mapping[str, Any]) -> str:
         unit = " points"
     else:
         unit = " (log₁₀)" if row["unit"] == "log10_ratio" else ""
-    if not math.isfinite(low) or not math.isfinite(high):
-        return f"{decimal(value)}{unit} (interval {NOT_MEASURABLE})"
-    return f"{decimal(value)}{unit} ({decimal(low)}–{decimal(high)})"
+    return f"{decimal(value)}{unit} {_between(low, high)}"

@@ -40,8 +40,7 @@ class ReportData:
         groups: names of the groups, in the order of the histograms' axes.
         counts: columns group, subjects, images, failed: a row per group.
         histograms: per arm, the histogram of all scores or None.
-        change: paired change between two arms, or None: columns kind, group, before, after,
-            ratio, low, high, level, status; ``group`` holds a measure's name for a disparity.
+        change: paired change between two arms (``paired.CHANGE_COLUMNS``), or None.
         ordered: True when probe and reference had different roles.
     """
 

@@ -60,7 +60,7 @@ def rates_table(page: Page, point: str, *, wide: bool = True) -> Table:
     ``wide`` adds the FMR in words, the interval of FTE and the number of persons.
     """
     table = Table(
-        title=Text(f"Error rates per group at {point}, with 95 % intervals"),
+        title=Text(f"Error rates per group at {point}, with {page.level} intervals"),
         title_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,

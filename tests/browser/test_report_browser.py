@@ -160,6 +160,8 @@ def test_dark_by_preference_and_by_button(visit, pages) -> None:
 def test_marks_tell_their_numbers_on_hover(visit, pages) -> None:
     """The read-out of a mark holds counts and persons."""
     page = visit(pages["one"], reduced_motion="reduce")
+    page.evaluate("document.getElementById('fmr').scrollIntoView()")
+    page.evaluate("new Promise(done => setTimeout(done, 250))")  # scrolling hides the read-out
     page.locator("#fmr svg .mark:visible").first.hover()
     told = page.locator(".tip")
     told.wait_for(state="visible", timeout=3000)

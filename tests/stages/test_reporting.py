@@ -250,14 +250,26 @@ def test_synthetic_is_said_loudly_and_only_then() -> None:
 
 
 def test_two_arms_tell_the_story() -> None:
-    """The largest supported change of a group stands in the verdict, not that of a measure."""
+    """The largest supported rise of a group stands in the verdict, not that of a measure."""
     run = two_arms()
     change = run.change[(run.change["kind"] == "FMR") & run.change["group"].isin(EIGHT)]
-    worst = change.loc[change["ratio"].map(lambda ratio: abs(math.log(ratio))).idxmax()]
+    worst = change.loc[change["ratio"].idxmax()]
     story = change_sentence(run.change, ("before", "after"), EIGHT)
     assert worst["group"] in story
     assert "rose" in story
+    rose, fell = int((change["low"] > 1).sum()), int((change["high"] < 1).sum())
+    assert f"clearly rose for {rose} and clearly fell for {fell} of 8 groups" in story
     assert html.escape(story, quote=False) in render_report(run)
+
+
+def test_a_rise_is_told_before_a_larger_fall() -> None:
+    """The group that got worse is named even where another one gained more."""
+    change = two_arms().change
+    fell = (change["kind"] == "FMR") & (change["group"] == EIGHT[7])
+    change.loc[fell, ["ratio", "low", "high"]] = [0.001, 0.0005, 0.002]
+    assert f"“{EIGHT[0]}” rose" in change_sentence(change, ("before", "after"), EIGHT)
+    only = change[~change["group"].isin(EIGHT) | (change["ratio"] < 1)]
+    assert f"“{EIGHT[7]}” fell" in change_sentence(only, ("before", "after"), EIGHT)
 
 
 def test_no_clear_change_is_said_as_such() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 from markupsafe import Markup
 
-from frbench.page.tables import PageTable, by_rate
+from frbench.page.tables import PageTable, by_rate, level_of
 from frbench.values import ALL, Histogram, Threshold
 
 
@@ -66,11 +66,23 @@ class Page:
         """Names of the operating points, the headline first."""
         return tuple(dict.fromkeys(one.label for each in self.thresholds.values() for one in each))
 
+    @property
+    def level(self) -> str:
+        """Confidence level of the intervals, as ``95 %``."""
+        return level_of(self.rates)
+
     def headline(self) -> pd.DataFrame:
         """RateTable rows at the first operating point, or all where there is none."""
         if not self.points:
             return self.rates
         return self.rates[self.rates["operating_point"] == self.points[0]]
+
+    def changes(self, point: str) -> pd.DataFrame:
+        """Rows of the paired change at one operating point, the pooled row first."""
+        if self.change is None:
+            return pd.DataFrame()
+        rows = self.change[self.change["operating_point"] == point]
+        return rows.sort_values("group", key=lambda group: group != ALL, kind="stable")
 
     def target(self, point: str) -> float | None:
         """Target FMR of an operating point, None for a fixed threshold."""

@@ -9,13 +9,13 @@ import pandas as pd
 
 from frbench import figures
 from frbench.formatting import decimal, label_text, one_in
-from frbench.page.curves import det_panels, error_curve, score_panels
+from frbench.page.curves import det_panels, error_curve
+from frbench.page.difference_tables import PER_GROUP, change_table, gap_table
 from frbench.page.model import Page, Part, Section
+from frbench.page.scores import score_panels
 from frbench.page.tables import (
-    change_table,
     counts_table,
     cross_table,
-    gap_table,
     rate_table,
 )
 from frbench.values import ALL
@@ -163,11 +163,14 @@ def _gaps(page: Page) -> Section | None:
     parts = []
     for point in page.points:
         rows = page.gaps[page.gaps["operating_point"] == point]
-        if len(rows):
-            table = gap_table(
-                rows, f"Differentials between groups at {point}", arms=len(page.arms) > 1
-            )
-            parts.append(Part(point, _at(page, point), table=table))
+        alone = rows["measure"].astype(str).str.startswith(PER_GROUP)
+        captions = f"Differentials between groups at {point}", f"Each group at {point}"
+        for per_group, chosen in ((False, rows[~alone]), (True, rows[alone])):
+            if len(chosen):
+                caption = captions[per_group]
+                table = gap_table(chosen, caption, arms=len(page.arms) > 1, per_group=per_group)
+                heading = "Each group against the rest" if per_group else _at(page, point)
+                parts.append(Part(point, heading, table=table, folded=per_group))
     return Section(
         "gaps",
         "How large are the gaps? (differentials)",
@@ -183,32 +186,11 @@ def _change(page: Page) -> Section | None:
     if page.change is None or len(page.arms) < 2 or page.change.empty:
         return None
     arms = (label_text(page.arms[0]), label_text(page.arms[1]))
-    known = page.change["group"].isin([ALL, *page.groups])
-    parts = []
-    for kind, words in (("FMR", "False-match rate"), ("FNMR", "Miss rate")):
-        rows = page.change[known & (page.change["kind"] == kind)]
-        if rows.empty:
-            continue
-        title = f"{words}: {arms[0]} and {arms[1]}"
-        figure = figures.paired_change(rows, uid=f"change-{kind.lower()}", title=title, arms=arms)
-        parts.append(
-            Part(
-                heading=title,
-                figure=figure,
-                legend=("then", "now", "change"),
-                table=change_table(rows, title, arms),
-            )
-        )
-    rest = page.change[~known]
-    if len(rest):
-        parts.append(
-            Part(
-                heading="Measures of disparity",
-                table=change_table(
-                    rest, f"Disparity: {arms[0]} and {arms[1]}", arms, disparity=True
-                ),
-            )
-        )
+    parts = [
+        part
+        for number, point in enumerate(page.points)
+        for part in _change_parts(page, page.changes(point), number, point, arms)
+    ]
     return Section(
         "change",
         f"What changed from “{arms[0]}” to “{arms[1]}”?",
@@ -219,6 +201,25 @@ def _change(page: Page) -> Section | None:
         ),
         parts,
     )
+
+
+def _change_parts(
+    page: Page, change: pd.DataFrame, number: int, point: str, arms: tuple[str, str]
+) -> Iterator[Part]:
+    where = f" at {point}" if len(page.points) > 1 else ""
+    for kind, words in (("FMR", "False-match rate"), ("FNMR", "Miss rate")):
+        rows = change[change["kind"] == kind]
+        if rows.empty:
+            continue
+        title = f"{words}: {arms[0]} and {arms[1]}{where}"
+        uid = f"change-{kind.lower()}-{number}"
+        figure = figures.paired_change(rows, uid=uid, title=title, arms=arms)
+        table = change_table(rows, title, arms)
+        yield Part(point, title, figure, legend=("then", "now", "change"), table=table)
+    rest = change[~change["kind"].isin(["FMR", "FNMR", "FTE"])]
+    if len(rest):
+        title = f"Disparity: {arms[0]} and {arms[1]}{where}"
+        yield Part(point, title, table=change_table(rest, title, arms, disparity=True))
 
 
 def _curves(page: Page) -> Section | None:
@@ -254,7 +255,9 @@ def _scores(page: Page) -> Section | None:
         threshold = page.thresholds[arm][0].value if page.thresholds[arm] else None
         panels = score_panels(histogram, page.groups, uid=f"scores-{number}", threshold=threshold)
         heading = f"Scores{_of_arm(arm)}" if arm else ""
-        parts.append(Part(heading=heading, panels=panels, legend=("mated", "non-mated", "target")))
+        parts.append(
+            Part(heading=heading, panels=panels, legend=("mated", "non-mated", "threshold"))
+        )
     return Section(
         "scores",
         "How are the scores distributed?",

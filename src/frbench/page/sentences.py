@@ -66,23 +66,32 @@ def _is(count: int) -> str:
 
 
 def change_sentence(change: pd.DataFrame | None, arms: Sequence[str], groups: Sequence[str]) -> str:
-    """The largest change of a group's FMR that its interval supports, in one sentence."""
-    if change is None:
+    """The largest rise of a group's FMR that its interval supports, else the largest fall.
+
+    A rise comes first: it is the one that somebody pays for.
+    """
+    if change is None or change.empty:
         return ""
-    rows = change[(change["kind"] == "FMR") & change["group"].isin(groups)]
-    rows = rows[[math.isfinite(ratio) and ratio > 0 for ratio in rows["ratio"]]]
-    moved = [row for row in rows.to_dict("records") if change_class(_strings(row)) != "unclear"]
-    if not moved:
+    first = change["operating_point"] == change["operating_point"].iloc[0]
+    rows = change[first & (change["kind"] == "FMR") & change["group"].isin(groups)]
+    named = [(change_class(row), row) for row in map(_strings, rows.to_dict("records"))]
+    moved = {way: [row for each, row in named if each == way] for way in ("rose", "fell")}
+    if not moved["rose"] and not moved["fell"]:
         return "No group's false-match rate changed beyond what chance allows."
-    row = max(moved, key=lambda one: abs(math.log(one["ratio"])))
-    rose = change_class(_strings(row)) == "rose"
+    way = "rose" if moved["rose"] else "fell"
+    row = max(moved[way], key=lambda one: abs(math.log(max(one["ratio"], 1e-12))))
     return (
         f"From “{label_text(arms[0])}” to “{label_text(arms[1])}”, the false-match rate of "
-        f"“{label_text(row['group'])}” {'rose' if rose else 'fell'} from "
+        f"“{label_text(row['group'])}” {way} from "
         f"{one_in(row['before']) or 'none seen'} to {one_in(row['after']) or 'none seen'} "
-        f"(×{decimal(row['ratio'])}; 95 % interval {decimal(row['low'])} to "
-        f"{decimal(row['high'])})."
+        f"(×{decimal(row['ratio'])}; {100 * row['level']:g} % interval {decimal(row['low'])} to "
+        f"{decimal(row['high'])}). In all, it clearly rose for {len(moved['rose'])} and clearly "
+        f"fell for {len(moved['fell'])} of {_groups(len(named))}."
     )
+
+
+def _groups(count: int) -> str:
+    return "1 group" if count == 1 else f"{count} groups"
 
 
 def _strings(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -122,7 +131,7 @@ def thin_evidence(rates: pd.DataFrame, findings: Sequence[Finding]) -> str:
         f"For {groups} of {known} groups at least one rate rests on fewer than 10 errors or "
         "fewer than 20 persons, or cannot be measured. Read their intervals, not their rates."
     )
-    return text + (f" {_things(undecided)} stayed undecided for it." if undecided else "")
+    return text + (f" {_things(undecided)} stayed undecided." if undecided else "")
 
 
 def not_tested(
@@ -262,7 +271,7 @@ GLOSSARY = (
         "watch-list search; not measured on this page.",
     ),
     (
-        "Interval (95 %)",
+        "Interval",
         "Range of values that the evidence supports; a wide range means little evidence.",
     ),
     ("Demographic differential", "Difference of an error rate between groups at one threshold."),

@@ -11,18 +11,14 @@ import pandas as pd
 
 from frbench.formatting import (
     NOT_MEASURABLE,
-    decimal,
-    gap_text,
     integer,
     label_text,
     percent,
     rate_in_words,
     rate_text,
-    ratio_text,
     scientific,
     why_unsure,
 )
-from frbench.page.changes import change_words
 from frbench.values import ALL
 
 MOST_ROWS = 300
@@ -67,6 +63,11 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): entry for key, entry in row.items()} for row in table.to_dict("records")]
 
 
+def level_of(rows: pd.DataFrame) -> str:
+    """The confidence level of the rows' intervals, as ``95 %``."""
+    return " or ".join(f"{100 * level:g} %" for level in sorted(set(rows["level"])))
+
+
 def group_name(group: object) -> str:
     """The name of a group, or of the pooled row, as the page prints it."""
     return "all groups together" if group == ALL else label_text(group)
@@ -86,7 +87,7 @@ def rate_table(rows: pd.DataFrame, kind: str, caption: str, *, arms: bool) -> Pa
     columns = [Column("Group", words=True)]
     columns += [Column("Arm", words=True)] if arms else []
     columns += [
-        Column(f"{kind} (95 % interval)"),
+        Column(f"{kind} ({level_of(rows)} interval)"),
         Column("In words"),
         Column(errors),
         Column(comparisons),
@@ -110,15 +111,15 @@ def _rate_row(row: Mapping[str, Any], kind: str, *, arms: bool, extra: bool) -> 
     cells = [Cell(group_name(row["probe_group"]))]
     cells += [Cell(label_text(row["arm"]))] if arms else []
     cells += [Cell(rate_text(row), rate), Cell(rate_in_words(row), rate)]
-    cells += [_count(row[key]) for key in ("errors", "comparisons", "subjects")]
+    cells += [count_cell(row[key]) for key in ("errors", "comparisons", "subjects")]
     cells.append(Cell(why_unsure(row) or "–"))
     if extra:
-        cells += [_worth(row), _count(row["failed"])]
-        cells += [_share(row[key], kind) for key in ("rate_completed", "rate_worst_case")]
+        cells += [_worth(row), count_cell(row["failed"])]
+        cells += [share_cell(row[key], kind) for key in ("rate_completed", "rate_worst_case")]
     return tuple(cells)
 
 
-def _count(number: object) -> Cell:
+def count_cell(number: object) -> Cell:
     return Cell(integer(number), float(number))  # type: ignore[arg-type]
 
 
@@ -129,7 +130,7 @@ def _worth(row: Mapping[str, Any]) -> Cell:
     return Cell(integer(round(effective)), effective)
 
 
-def _share(rate: object, kind: str) -> Cell:
+def share_cell(rate: object, kind: str) -> Cell:
     value = float(rate)  # type: ignore[arg-type]
     if not math.isfinite(value):
         return Cell(NOT_MEASURABLE, math.nan)
@@ -142,7 +143,7 @@ def cross_table(rows: pd.DataFrame, caption: str, target: float | None) -> PageT
     columns = [
         Column("Group", words=True),
         Column("With group", words=True),
-        Column("FMR (95 % interval)"),
+        Column(f"FMR ({level_of(rows)} interval)"),
         Column("In words"),
         Column("False matches"),
         Column("Comparisons of two people"),
@@ -164,7 +165,7 @@ def _cross_row(row: Mapping[str, Any], target: float | None) -> tuple[Cell, ...]
         Cell(rate_text(row), rate),
         Cell(rate_in_words(row), rate),
     ]
-    cells += [_count(row[key]) for key in ("errors", "comparisons", "subjects")]
+    cells += [count_cell(row[key]) for key in ("errors", "comparisons", "subjects")]
     if target:
         multiple = rate / target
         known = math.isfinite(multiple)
@@ -173,109 +174,12 @@ def _cross_row(row: Mapping[str, Any], target: float | None) -> tuple[Cell, ...]
     return tuple(cells)
 
 
-def gap_table(rows: pd.DataFrame, caption: str, *, arms: bool) -> PageTable:
-    """Differentials between groups with their intervals."""
-    columns = [Column("Measure", words=True)]
-    columns += [Column("Arm", words=True)] if arms else []
-    columns += [
-        Column("Of", words=True),
-        Column("Value (95 % interval)"),
-        Column("Worst group", words=True),
-        Column("Against", words=True),
-        Column("Groups used"),
-        Column("Left out", words=True),
-        Column("Reservation", words=True),
-    ]
-    return PageTable(
-        caption, tuple(columns), tuple(_gap_row(row, arms=arms) for row in records(rows))
-    )
-
-
-def _gap_row(row: Mapping[str, Any], *, arms: bool) -> tuple[Cell, ...]:
-    left_out = [label_text(name) for name in _text(row["groups_left_out"]).split(";") if name]
-    reason = {
-        "ok": "–",
-        "few_errors": "few errors in a group it rests on",
-        "undefined": "not defined: a group it needs has no errors or no comparisons",
-    }
-    cells = [Cell(measure_name(str(row["measure"])))]
-    cells += [Cell(label_text(row["arm"]))] if arms else []
-    cells += [
-        Cell(str(row["kind"])),
-        Cell(gap_text(row), float(row["value"])),
-        Cell(_named(row["worst_group"])),
-        Cell(_named(row["reference_group"])),
-        _count(row["groups_used"]),
-        Cell(", ".join(left_out) or "none"),
-        Cell(reason.get(str(row["status"]), str(row["status"]).replace("_", " "))),
-    ]
-    return tuple(cells)
-
-
-MEASURES = {
-    "max_min_ratio": "Highest ÷ lowest rate",
-    "max_mean_ratio": "Highest ÷ mean rate",
-    "worst_to_geometric_mean": "Highest ÷ geometric mean",
-    "max_min_difference": "Highest − lowest rate",
-    "log_spread": "Mean distance from the geometric mean",
-    "standard_deviation": "Standard deviation between groups",
-    "mean_relative_deviation": "Mean relative deviation",
-    "gini": "Gini index of inequality",
-    "garbe": "GARBE index of inequality",
-    "fdr": "Fairness discrepancy rate",
-    "inequity_ratio": "Inequity ratio",
-}
-"""Plain names of the known measures; the technical name is always printed beside them."""
-
-
-def measure_name(measure: str) -> str:
-    """``Highest ÷ lowest rate (max_min_ratio)``; an unknown measure keeps its own name."""
-    plain = MEASURES.get(measure)
-    return f"{plain} ({measure})" if plain else label_text(measure.replace("_", " "))
-
-
-def _text(entry: object) -> str:
+def plain_text(entry: object) -> str:
     return "" if entry is None or (isinstance(entry, float) and math.isnan(entry)) else str(entry)
 
 
-def _named(entry: object) -> str:
-    return group_name(_text(entry)) if _text(entry) else "–"
-
-
-def change_table(
-    rows: pd.DataFrame, caption: str, arms: tuple[str, str], *, disparity: bool = False
-) -> PageTable:
-    """The paired change of each group's rate or of a disparity, with its interval."""
-    columns = (
-        Column("Measure" if disparity else "Group", words=True),
-        Column("Of", words=True),
-        Column(label_text(arms[0])),
-        Column(label_text(arms[1])),
-        Column("Ratio (95 % interval)"),
-        Column("In words", words=True),
-        Column("Reservation", words=True),
-    )
-    body = [_change_row(row, disparity=disparity) for row in records(rows)]
-    return PageTable(caption, columns, tuple(body))
-
-
-def _change_row(row: Mapping[str, Any], *, disparity: bool) -> tuple[Cell, ...]:
-    def spell(entry: float) -> Cell:
-        if disparity and math.isfinite(entry):
-            return Cell(decimal(entry), entry)
-        return _share(entry, str(row["kind"]))
-
-    ratio, low, high = (float(row[key]) for key in ("ratio", "low", "high"))
-    status = str(row["status"])
-    return (
-        Cell(measure_name(str(row["group"])) if disparity else group_name(row["group"])),
-        Cell(str(row["kind"])),
-        spell(row["before"]),
-        spell(row["after"]),
-        Cell(ratio_text(ratio, low, high), ratio),
-        Cell(change_words(row)),
-        Cell("–" if status == "ok" else status.replace("_", " ")),
-    )
+def named(entry: object) -> str:
+    return group_name(plain_text(entry)) if plain_text(entry) else "–"
 
 
 def counts_table(counts: pd.DataFrame, caption: str) -> PageTable:
@@ -289,9 +193,9 @@ def counts_table(counts: pd.DataFrame, caption: str) -> PageTable:
     body = [
         (
             Cell(group_name(row["group"])),
-            _count(row["subjects"]),
-            _count(row["images"]),
-            _count(row["failed"]),
+            count_cell(row["subjects"]),
+            count_cell(row["images"]),
+            count_cell(row["failed"]),
         )
         for row in records(counts)
     ]
