@@ -18,12 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from frbench.counting.compiled import compiled
 from frbench.counting.score import ROUNDING
+from frbench.counting.splitting import Sizes, add_rounded, measure, offsets, split_rows
 from frbench.values import Float32s, Float64s, Int32s, Int64s
-
-BLOCK = 8192
-"""Templates converted at a time, so that float64 copies stay small."""
 
 WIDTH = 16
 """Digits are padded with zeros to a multiple of this: aligned rows, and no odd remainders."""
@@ -69,9 +66,7 @@ class Digits:
         """int32 [n]: product + column term is at least this wherever score >= floor."""
         if floor == -math.inf:
             return np.full(len(self.offset), np.iinfo(np.int32).min, np.int32)
-        band = self.reach * self.rest.max(initial=0.0) + self.rest * self.longest
-        slack = 2 * ROUNDING * self.norm**2
-        need = np.floor(self.scale**2 * (floor - slack - SAFE * band - self.offset))
+        need = np.floor(self.scale**2 * (floor - self._bands() - self.offset))
         needed: Int32s = np.clip(need, -(2.0**31) + 1, 2.0**31 - 1).astype(np.int32)
         return needed
 
@@ -81,8 +76,12 @@ class Digits:
 
     def band(self) -> float:
         """Widest distance below the floor at which a score is still computed, score units."""
-        worst = self.reach * self.rest.max(initial=0.0) + self.rest * self.longest
-        return float(worst.max(initial=0.0)) + 2 * ROUNDING * self.norm**2
+        return float(self._bands().max(initial=0.0))
+
+    def _bands(self) -> Float64s:
+        largest = self.rest.max(initial=0.0)
+        rests: Float64s = self.reach * largest + self.rest * self.longest
+        return SAFE * rests + 2 * ROUNDING * self.norm**2
 
 
 def digits(vectors: Float32s, order: Int64s, *, bins: int = 0) -> Digits:
@@ -90,73 +89,50 @@ def digits(vectors: Float32s, order: Int64s, *, bins: int = 0) -> Digits:
 
     With bins, the scale is chosen such that ``bins`` equal bins of a power of two of units cover
     all scores.
+
+    Args:
+        vectors: float32 [N, D], C-contiguous.
+        order: int64 [n], row numbers.
+        bins: even, or 0.
     """
     mean = _mean(vectors, order)
-    offset = np.empty(len(order), np.float64)
-    _offsets(vectors, order, mean, offset)
-    peak, longest, norm = _extent(vectors, order, mean)
+    offset, size = np.empty(len(order)), np.zeros(3)
+    offsets(vectors, order, mean, offset)
+    measure(vectors, order, mean, size)
+    peak, longest, norm = size[0], SAFE * math.sqrt(size[1]), SAFE * math.sqrt(size[2])
     scale = _scale(peak, norm, 1000.0 if bins else 16000.0)
     if bins:
         scale = _binned_scale(scale, vectors.shape[1], longest, norm, bins)
     wide = -(-vectors.shape[1] // WIDTH) * WIDTH
-    high = torch.zeros((len(order), wide), dtype=torch.int8)
-    both = torch.zeros((2, len(order), 2 * wide), dtype=torch.int8) if bins else None
-    reach, rest = np.empty(len(order)), np.empty(len(order))
-    fine = [0.0, 0.0, 0.0]
-    for part in _parts(len(order)):
-        away = vectors[order[part]].astype(np.float64) - mean
-        scaled = away * scale
-        h = np.rint(scaled)
-        high[part, : h.shape[1]] = torch.from_numpy(h.astype(np.int8))
-        reach[part] = SAFE * _norms(h) / scale
-        rest[part] = SAFE * _norms(scaled - h) / scale
-        if both is not None:
-            low = np.clip(np.rint((scaled - h) * 256.0), -127, 127)
-            _place(both, part, wide, h, low)
-            left = _norms(scaled - h - low / 256.0) / scale
-            sizes = (_norms(low) / (256.0 * scale), left, _norms(h + low / 256.0) / scale)
-            fine = [max(old, float(new.max())) for old, new in zip(fine, sizes, strict=True)]
+    high = np.zeros((len(order), wide), np.int8)
+    low = np.zeros((len(order) if bins else 0, wide), np.int8)
+    sizes: Sizes = np.zeros((5, len(order)))
+    split_rows(vectors, order, mean, scale, high, low, sizes)
+    reach, rest, *fine = SAFE * np.sqrt(sizes) / scale
     error = math.inf
     if bins:
-        low_size, left_size, kept = (SAFE * value for value in fine)
-        error = low_size**2 + left_size * (kept + longest) + 1 / (256.0 * scale**2)
+        low_size, left, kept = (float(part.max(initial=0.0)) for part in fine)
+        error = low_size**2 + left * (kept + longest) + 1 / (256.0 * scale**2)
         error += 2 * ROUNDING * norm**2
-    return Digits(scale, high, both, offset, reach, rest, longest, norm, error)
-
-
-def _place(both: Tensor, part: slice, wide: int, h: Float64s, low: Float64s) -> None:
-    d = h.shape[1]
-    first, second = torch.from_numpy(h.astype(np.int8)), torch.from_numpy(low.astype(np.int8))
-    both[0, part, :d], both[0, part, wide : wide + d] = first, second
-    both[1, part, :d], both[1, part, wide : wide + d] = second, first
-
-
-def _parts(n: int) -> list[slice]:
-    return [slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
-
-
-def _norms(rows: Float64s) -> Float64s:
-    norms: Float64s = np.sqrt(np.einsum("nd,nd->n", rows, rows))
-    return norms
+    both = np.stack([np.hstack([high, low]), np.hstack([low, high])]) if bins else None
+    return Digits(
+        scale=scale,
+        high=torch.from_numpy(high),
+        both=None if both is None else torch.from_numpy(both),
+        offset=offset,
+        reach=reach,
+        rest=rest,
+        longest=longest,
+        norm=norm,
+        fine_error=error,
+    )
 
 
 def _mean(vectors: Float32s, order: Int64s) -> Float64s:
     # summed as integers, so that the order of the images cannot change a bit of it
     total = np.zeros(vectors.shape[1], np.int64)
-    for part in _parts(len(order)):
-        total += np.rint(vectors[order[part]].astype(np.float64) * 2.0**30).astype(np.int64).sum(0)
+    add_rounded(vectors, order, total)
     return total / (max(len(order), 1) * 2.0**30)
-
-
-def _extent(vectors: Float32s, order: Int64s, mean: Float64s) -> tuple[float, float, float]:
-    peak, longest, norm = 0.0, 0.0, 0.0
-    for part in _parts(len(order)):
-        x = vectors[order[part]].astype(np.float64)
-        away = x - mean
-        peak = max(peak, float(np.abs(away).max(initial=0.0)))
-        longest = max(longest, SAFE * float(_norms(away).max(initial=0.0)))
-        norm = max(norm, SAFE * float(_norms(x).max(initial=0.0)))
-    return peak, longest, norm
 
 
 def _scale(peak: float, norm: float, most: float) -> float:
@@ -167,21 +143,11 @@ def _scale(peak: float, norm: float, most: float) -> float:
 
 
 def _binned_scale(largest: float, d: int, longest: float, norm: float, bins: int) -> float:
+    # the error at half the largest scale bounds the error at the scale chosen here, which is
+    # more than the largest one over the root of two
     s = largest / 2
     left = math.sqrt(d) / (256.0 * s)
     worst = d / (4 * s * s) + (2 * longest + left) * left + 1 / (256.0 * s * s)
     half = norm**2 + worst + 2 * ROUNDING * norm**2
     shift = math.floor(math.log2(largest**2 * 512.0 * half / bins))
     return math.sqrt(2.0**shift * bins / (512.0 * half))
-
-
-@compiled
-def _offsets(vectors: Float32s, order: Int64s, mean: Float64s, out: Float64s) -> None:
-    own = 0.0
-    for k in range(len(mean)):
-        own += mean[k] * mean[k]
-    for p in range(len(order)):
-        total = 0.0
-        for k in range(len(mean)):
-            total += mean[k] * np.float64(vectors[order[p], k])
-        out[p] = total - own / 2

@@ -16,6 +16,9 @@ LEAST, MOST = 2**12, 2**20
 WANTED = 200
 """Comparisons above the floor that the sample should hold."""
 
+EACH = 64
+"""Comparisons drawn for one image."""
+
 
 def guess_floor(
     vectors: Float32s, layout: Layout, share: float, rng: np.random.Generator, *, caution: float
@@ -32,9 +35,7 @@ def guess_floor(
     first, second = _draw(layout, int(min(max(WANTED / share, LEAST), MOST)), rng)
     chosen = layout.subject[first] != layout.subject[second]
     first, second = first[chosen], second[chosen]
-    # rows of one image come together, which spares the memory
-    order = np.argsort(first)
-    found = scores(vectors, layout.order[first[order]], layout.order[second[order]])
+    found = scores(vectors, layout.order[first], layout.order[second])
     expected = share * len(found)
     rank = math.ceil(expected + caution * math.sqrt(expected) + caution)
     if rank >= len(found):
@@ -43,11 +44,13 @@ def guess_floor(
 
 
 def _draw(layout: Layout, count: int, rng: np.random.Generator) -> tuple[Int64s, Int64s]:
+    # EACH partners an image, images in order: the memory then delivers one template for many scores
     blocks = np.array(layout.blocks, dtype=np.int64).reshape(-1, 4)
     rows, columns = blocks[:, 1] - blocks[:, 0], blocks[:, 3] - blocks[:, 2]
     weight = (rows * (columns - 1) if layout.triangle else rows * columns).astype(np.float64)
-    block = rng.choice(len(blocks), size=count, p=weight / weight.sum())
-    first = blocks[block, 0] + (rng.random(count) * rows[block]).astype(np.int64)
-    second = blocks[block, 2] + (rng.random(count) * columns[block]).astype(np.int64)
-    keep = first != second
-    return first[keep], second[keep]
+    block = np.sort(rng.choice(len(blocks), size=-(-count // EACH), p=weight / weight.sum()))
+    first = np.sort(blocks[block, 0] + (rng.random(len(block)) * rows[block]).astype(np.int64))
+    shift = rng.random((len(block), EACH)) * columns[block, None]
+    second = blocks[block, 2, None] + shift.astype(np.int64)
+    keep = first[:, None] != second
+    return np.repeat(first, keep.sum(axis=1)), second[keep]

@@ -97,7 +97,7 @@ class Tail:
         if self._trimmed or self.guess > -math.inf or self._size > self.keep:
             self._trim()
         kept = slice(0, self._size)
-        order = np.lexsort((self._second[kept], self._first[kept]))
+        order = np.argsort(self._first[kept].astype(np.int64) << 32 | self._second[kept])
         columns = (self._first[kept][order], self._second[kept][order], self._score[kept][order])
         return (*columns, self.screen)
 
