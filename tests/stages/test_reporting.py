@@ -386,6 +386,18 @@ def test_error_curves_equal_a_plain_count() -> None:
         assert curve.fnmr[at] == np.mean(mated < counts.edges[at])
 
 
+def test_curves_without_errors_say_so() -> None:
+    """A group that no threshold confuses gets a sentence, not an equal error rate of nothing."""
+    run = one_arm()
+    counts = run.histograms[""].counts.copy()
+    counts[0, 0, 0] = np.eye(1, counts.shape[-1], counts.shape[-1] - 1, dtype=np.int64)[0] * 50
+    counts[0, 1, 1] = 0
+    perfect = replace(run, histograms={"": replace(run.histograms[""], counts=counts)})
+    page = render_report(perfect)
+    assert page.count("no threshold gives errors of both kinds") == 2
+    assert page.count("not measurable: no mated or no non-mated comparisons") == 2
+
+
 def luminance(colour: str) -> float:
     """Relative luminance as WCAG 2 defines it."""
     digits = colour if len(colour) == 6 else "".join(one * 2 for one in colour)

@@ -101,12 +101,7 @@ def det_panels(
     for position, group in enumerate(groups):
         mine = {arm: curves[arm][position] for arm in arms}
         body = _det_axes(scale, f"{uid}-crowd" if len(arms) == 1 else None, mine, thresholds)
-        first = next((curve for curve in reversed(mine.values()) if curve is not None), None)
-        words = (
-            "not measurable: it needs mated and non-mated comparisons"
-            if first is None
-            else (f"equal error rate about {percent(first.equal_error_rate)}")
-        )
+        words = _panel_words(list(mine.values()), scale)
         name = label_text(group)
         body += element("text", shorten(name, 30), x="0", y=14, class_="label")
         body += element("text", words, x="0", y=30, class_="tick start")
@@ -121,6 +116,16 @@ def det_panels(
             )
         )
     return panels
+
+
+def _panel_words(curves: Sequence[ErrorCurve | None], scale: Scale) -> str:
+    """What stands under a panel's name: the equal error rate of the last arm, or why not."""
+    last = curves[-1]
+    if last is None:
+        return "not measurable: no mated or no non-mated comparisons"
+    if not _path(last, scale, whole=True):
+        return "no threshold gives errors of both kinds"
+    return f"equal error rate about {percent(last.equal_error_rate)}"
 
 
 def _first_decade(curves: Mapping[str, Sequence[ErrorCurve | None]], kind: str) -> int:
