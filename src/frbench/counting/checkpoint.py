@@ -53,7 +53,8 @@ class Checkpoint:
         if self._path is None or not self._path.exists():
             return None
         try:
-            with np.load(self._path, allow_pickle=False) as file:
+            # opened here, since numpy leaves a damaged file open
+            with self._path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 state = {name: file[name] for name in file.files}
         except (OSError, ValueError, BadZipFile):
             return None

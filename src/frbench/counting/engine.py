@@ -99,7 +99,7 @@ def count_all(
         histogram = Histogram(bin_edges(split, settings.bins), counts, split.fine_error)
     keeper.clear()
     return Counted(
-        ScoredPairs(*pairs, scores(vectors, *pairs)),
+        ScoredPairs(*pairs, scores(vectors, *pairs, workers=settings.workers)),
         ScoredPairs(first, second, score),
         floor,
         histogram,
@@ -164,7 +164,14 @@ class _Run:
         if keep >= comparisons or caution == math.inf:
             return -math.inf
         rng = np.random.default_rng(0)
-        return guess_floor(self.vectors, self.layout, keep / comparisons, rng, caution=caution)
+        return guess_floor(
+            self.vectors,
+            self.layout,
+            keep / comparisons,
+            rng,
+            caution=caution,
+            workers=self.settings.workers,
+        )
 
     def _one(self, sweep: Sweep, tail: Tail) -> None:
         total = self.layout.pairs

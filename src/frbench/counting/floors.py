@@ -21,7 +21,13 @@ EACH = 64
 
 
 def guess_floor(
-    vectors: Float32s, layout: Layout, share: float, rng: np.random.Generator, *, caution: float
+    vectors: Float32s,
+    layout: Layout,
+    share: float,
+    rng: np.random.Generator,
+    *,
+    caution: float,
+    workers: int,
 ) -> float:
     """A score that about ``share`` of the non-mated comparisons reach, erring on the low side.
 
@@ -31,11 +37,12 @@ def guess_floor(
         share: fraction in (0, 1).
         rng: draws the sample.
         caution: how many standard deviations of the count lie between guess and estimate.
+        workers: threads.
     """
     first, second = _draw(layout, int(min(max(WANTED / share, LEAST), MOST)), rng)
     chosen = layout.subject[first] != layout.subject[second]
     first, second = first[chosen], second[chosen]
-    found = scores(vectors, layout.order[first], layout.order[second])
+    found = scores(vectors, layout.order[first], layout.order[second], workers=workers)
     expected = share * len(found)
     rank = math.ceil(expected + caution * math.sqrt(expected) + caution)
     if rank >= len(found):

@@ -16,43 +16,37 @@ def mated_pairs(images: Images) -> tuple[Int32s, Int32s]:
     impostor policy does not bear on mated comparisons.
     """
     rows = np.flatnonzero(images.enrolled)
-    rows = rows[np.argsort(images.subject[rows], kind="stable")]
-    subject = images.subject[rows]
-    starts = np.flatnonzero(np.r_[True, subject[1:] != subject[:-1]]) if len(rows) else rows
-    ends = np.r_[starts[1:], len(rows)].astype(np.int64) if len(rows) else rows
-    split = -1 if images.references_from is None else images.references_from
-    total = _count(rows, starts, ends, split)
+    by_subject = rows[np.argsort(images.subject[rows], kind="stable")]
+    subject = images.subject[by_subject]
+    # places of each image's partners: behind it in its person's run, and among the references
+    place = np.empty(len(images.subject), np.int64)
+    place[by_subject] = np.arange(len(rows))
+    until = np.searchsorted(subject, subject, side="right")
+    since = np.arange(1, len(rows) + 1)
+    if images.references_from is not None:
+        references = np.cumsum(by_subject >= images.references_from)
+        before = np.r_[0, references][until] - np.r_[0, references][since]
+        since = np.where(by_subject < images.references_from, until - before, until)
+    total = int((until - since).sum())
     first, second = np.empty(total, np.int32), np.empty(total, np.int32)
-    _fill(rows, starts, ends, split, first, second)
-    order = np.lexsort((second, first))
-    return first[order], second[order]
-
-
-@compiled
-def _count(rows: Int64s, starts: Int64s, ends: Int64s, split: int) -> int:
-    total = 0
-    for run in range(len(starts)):
-        n = ends[run] - starts[run]
-        if split < 0:
-            total += n * (n - 1) // 2
-        else:
-            probes = 0
-            for p in range(starts[run], ends[run]):
-                probes += rows[p] < split
-            total += probes * (n - probes)
-    return total
+    _fill(rows, by_subject, place, since, until, first, second)
+    return first, second
 
 
 @compiled
 def _fill(
-    rows: Int64s, starts: Int64s, ends: Int64s, split: int, first: Int32s, second: Int32s
+    rows: Int64s,
+    by_subject: Int64s,
+    place: Int64s,
+    since: Int64s,
+    until: Int64s,
+    first: Int32s,
+    second: Int32s,
 ) -> None:
     at = 0
-    for run in range(len(starts)):
-        for p in range(starts[run], ends[run]):
-            for q in range(p + 1, ends[run]):
-                # rows ascend within a run, so a probe always comes before a reference
-                if split < 0 or (rows[p] < split and rows[q] >= split):
-                    first[at] = rows[p]
-                    second[at] = rows[q]
-                    at += 1
+    for row in rows:
+        own = place[row]
+        for other in range(since[own], until[own]):
+            first[at] = row
+            second[at] = by_subject[other]
+            at += 1

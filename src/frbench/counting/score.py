@@ -10,6 +10,7 @@ either order, whatever the tile, thread or batch (docs/methodology/exact-countin
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -111,8 +112,21 @@ def score_into(
         out[p] = np.float32(lane[0])
 
 
-def scores(vectors: Float32s, first: Int32s | Int64s, second: Int32s | Int64s) -> Float32s:
-    """Scores of the listed comparisons; shapes as in ``score_into``."""
+def scores(
+    vectors: Float32s,
+    first: Int32s | Int64s,
+    second: Int32s | Int64s,
+    *,
+    workers: int = 1,
+) -> Float32s:
+    """Scores of the listed comparisons, by several threads; shapes as in ``score_into``."""
     out = np.empty(len(first), np.float32)
-    score_into(vectors, first, second, out)
+    step = max(-(-len(first) // workers), 1)
+    parts = [slice(start, start + step) for start in range(0, len(first), step)]
+
+    def work(part: slice) -> None:
+        score_into(vectors, first[part], second[part], out[part])
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, parts))
     return out
