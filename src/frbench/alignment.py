@@ -131,11 +131,17 @@ def _warp(
     half = np.array([0.5, 0.5])
     shift = transform[:, 2] - transform[:, :2] @ half + half
     data = np.column_stack([transform[:, :2], shift]).ravel().tolist()
-    return np.array(
-        picture.transform(
-            (size, size), Pillow.Transform.AFFINE, data, resample=_FILTERS[interpolation]
+    seen = [
+        # as floats, since on bytes Pillow cuts the fraction off and so darkens every crop
+        np.asarray(
+            channel.convert("F").transform(
+                (size, size), Pillow.Transform.AFFINE, data, resample=_FILTERS[interpolation]
+            )
         )
-    )
+        for channel in picture.split()
+    ]
+    rounded: npt.NDArray[np.uint8] = np.rint(np.stack(seen, axis=-1)).clip(0, 255).astype(np.uint8)
+    return rounded
 
 
 def _between_pixel_centres(transform: Float64s, ratio: Float64s) -> Float64s:

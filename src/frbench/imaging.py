@@ -18,7 +18,7 @@ from frbench.detectors import Image
 MAX_PIXELS = 89_478_485
 """Largest image that is opened, pixels: Pillow's own limit, a quarter of a gigabyte of RGB."""
 
-_FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "MPO")
+_FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
 _DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 

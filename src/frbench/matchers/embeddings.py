@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -108,13 +109,11 @@ class StoredEmbeddings:
             texts: npt.NDArray[np.str_] = ids.astype(np.str_)
         except UnicodeDecodeError:
             raise self._refuse("image_id holds bytes that are not ASCII; store text") from None
-        unique, times = np.unique(texts, return_counts=True)
-        if (times > 1).any():
-            doubled = [
-                f"{name!r} occurs {n} times" for name, n in zip(unique, times, strict=True) if n > 1
-            ]
+        doubled = [name for name, times in Counter(texts.tolist()).items() if times > 1]
+        if doubled:
             raise InputError.listing(
-                f"matcher.path={self._path}: image_id must be unique:", doubled
+                f"matcher.path={self._path}: image_id must be unique; these occur more than once:",
+                [repr(name) for name in doubled],
             )
         return texts
 
@@ -144,7 +143,7 @@ class StoredEmbeddings:
             raise InputError.listing(
                 f"matcher.path={self._path}: rows declared as enrolled have no usable vector; "
                 "declare them as not enrolled or mend them:",
-                [f"row {row + 1}, image_id {ids[row]!r}: {failure[row]}" for row in wrong],
+                [f"row {row + 1}, image_id {str(ids[row])!r}: {failure[row]}" for row in wrong],
             )
         return np.where(enrolled, "", _DECLARED)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from functools import cached_property
@@ -84,7 +85,8 @@ class FacenetMatcher:
 
         if faces.shape[1:] != (_SIZE, _SIZE, 3):
             raise InputError(f"{self.name} wants faces of {_SIZE} x {_SIZE}, not {faces.shape[1:]}")
-        pixels = torch.tensor(faces).to(self._device).permute(0, 3, 1, 2).float()
+        planes = np.ascontiguousarray(faces.transpose(0, 3, 1, 2))
+        pixels = torch.tensor(planes, dtype=torch.float32, device=self._device)
         with (
             torch.inference_mode(),
             torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
@@ -168,7 +170,9 @@ def _tensors(data: bytes, name: str) -> dict[str, Any]:
     try:
         if is_safetensors:
             return dict(safetensors.torch.load(data))
-        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # remarks on odd pickles, which are refused anyway
+            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except (
         pickle.UnpicklingError,
         zipfile.BadZipFile,
