@@ -18,6 +18,12 @@ from typing import Any, NoReturn
 
 from frbench.errors import InputError
 
+TAKING_A_VALUE = {
+    *("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn"),
+    *("--config-dir", "-cd", "--experimental-rerun", "--info", "-i"),
+}
+"""Flags of the configuration system that are followed by a word."""
+
 DONE, AT_GATE, FAILED, UNDECIDED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -98,7 +104,7 @@ def _hydra_verb(verb: str, task: Callable[[Any], int], arguments: list[str]) -> 
         if statuses[-1] == INTERRUPTED:
             raise KeyboardInterrupt
 
-    sys.argv = [f"frbench {verb}", *arguments]
+    sys.argv = [f"frbench {verb}", *flags_first(arguments)]
     try:
         hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=verb)(job)()
     except KeyboardInterrupt:
@@ -107,6 +113,21 @@ def _hydra_verb(verb: str, task: Callable[[Any], int], arguments: list[str]) -> 
         # the configuration system leaves with 1 when the configuration is wrong
         return FAILED if leaving.code not in (0, None) else DONE
     return _worst(statuses)
+
+
+def flags_first(arguments: Sequence[str]) -> list[str]:
+    """The same arguments with flags before overrides: the parser takes overrides in one piece."""
+    flags: list[str] = []
+    overrides: list[str] = []
+    waiting = iter(arguments)
+    for word in waiting:
+        if not word.startswith("-"):
+            overrides.append(word)
+            continue
+        flags.append(word)
+        if word in TAKING_A_VALUE:
+            flags += [value for value in [next(waiting, None)] if value is not None]
+    return [*flags, *overrides]
 
 
 def _worst(statuses: Sequence[int]) -> int:

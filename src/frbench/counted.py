@@ -69,9 +69,13 @@ class Counted:
         return PersonErrors((attempted - matches).tocsr(), attempted)
 
     def failures_to_enrol(self) -> PersonErrors:
-        """Images that gave no template; the cell of an image is its own group's."""
+        """Images that gave no template; the cell of an image is its own group's.
+
+        No image counts where nobody knows whether it was enrolled: the rate is then empty, not 0.
+        """
         tally = self.tally
-        group, everyone = tally.group.astype(np.int64), np.ones(len(tally.group), dtype=bool)
+        group = tally.group.astype(np.int64)
+        everyone = np.full(len(tally.group), tally.enrolment_known)
         images = count_table(tally, group, len(self.cells.groups), everyone)
         failed = count_table(tally, group, len(self.cells.groups), ~tally.enrolled)
         return PersonErrors(self._over_cells(failed.tocoo()), self._over_cells(images.tocoo()))

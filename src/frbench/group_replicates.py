@@ -62,7 +62,7 @@ def _scaled(
     rate = divide(errors.errors, errors.comparisons)[chosen]
     drawn = errors.resampled(weights, self_pairs=part.self_pairs)[:, chosen]
     with np.errstate(all="ignore"):
-        spread = np.nanvar(np.where(np.isnan(drawn), rate, drawn), axis=0)
+        spread = np.where(np.isnan(drawn), rate, drawn).var(axis=0)
         scale = np.sqrt(np.minimum(errors.variance[chosen] / spread, 1.0))
         scale = np.where(spread > 0, scale, 1.0)
         scaled = rate * (drawn / rate) ** scale

@@ -135,6 +135,7 @@ def write_tally(folder: Path, tally: ScoreTally) -> None:
         "floor": tally.floor,
         "policy": tally.policy,
         "ordered": tally.ordered,
+        "enrolment_known": tally.enrolment_known,
         "bin_error": None if tally.histogram is None else tally.histogram.bin_error,
         "work": tally.work,
     }
@@ -167,6 +168,7 @@ def read_tally(folder: Path) -> ScoreTally:
         ordered=about["ordered"],
         listed=_read_pairs(listed) if listed.is_file() else None,
         histogram=histogram,
+        enrolment_known=about["enrolment_known"],
         work=about["work"],
     )
 

@@ -139,6 +139,8 @@ class ScoreTally:
         listed: the attempted comparisons when they come from a list (a score file) instead of
             all pairs; the score is NaN where the comparison failed. None means all pairs.
         histogram: all scores, or None where the engine was told to skip it.
+        enrolment_known: False when failures to enrol cannot be seen, as in a list of scores;
+            ``enrolled`` then says nothing, and no failure-to-enrol rate is reported.
         work: how the counting was done (tiles, band, recomputed scores, seconds); for the record.
     """
 
@@ -155,6 +157,7 @@ class ScoreTally:
     references_from: int | None = None
     listed: ScoredPairs | None = None
     histogram: Histogram | None = None
+    enrolment_known: bool = True
     work: Mapping[str, float | int | str] = field(default_factory=dict)
 
 

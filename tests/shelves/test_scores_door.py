@@ -42,6 +42,7 @@ def test_templates_and_comparisons_are_read(tmp_path: Path) -> None:
     assert tally.listed is not None
     assert np.isnan(tally.listed.score).sum() == 1
     assert tally.ordered
+    assert not tally.enrolment_known
 
 
 def test_a_distance_is_negated_at_the_door(tmp_path: Path) -> None:

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
-import os
-import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from frbench import cli
 from frbench.runs import hash_file, read_tally
 from frbench.tables import GAP_COLUMNS, RATE_COLUMNS
 
 
-def frbench(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs the command line in a process of its own, with a cache of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "frbench", *words],
-        cwd=cwd,
-        env={**os.environ, "FRBENCH_CACHE": str(cwd / "cache"), "NO_COLOR": "1", **environment},
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def frbench(*words: str, cwd: Path) -> Done:
+    """Runs the command line as typed in ``cwd``, with a cache of its own there."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(cwd)
+        patch.setenv("FRBENCH_CACHE", str(cwd / "cache"))
+        patch.setattr(sys, "argv", sys.argv)
+        status = cli.run(list(words))
+    return Done(status, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +67,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def evaluate(stored: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def evaluate(stored: Path, *words: str, cwd: Path) -> Done:
     """``frbench evaluate`` on the stored vectors, grouped by sex."""
     return frbench(
         "evaluate",
@@ -207,6 +217,8 @@ def test_scores_and_embeddings_give_the_same_rates(stored: Path, tmp_path: Path)
     pooled = []
     for name in ("scores", "vectors"):
         rates = pd.read_csv(tmp_path / name / "rates.csv")
+        fte = rates[rates["kind"] == "FTE"]
+        assert (fte["status"] == "empty").all() == (name == "scores")
         rates = rates[(rates["probe_group"] == "all") & (rates["kind"] != "FTE")]
         pooled.append(rates[["kind", "errors", "comparisons", "failed", "subjects"]])
     pd.testing.assert_frame_equal(
@@ -218,7 +230,7 @@ def test_scores_and_embeddings_give_the_same_rates(stored: Path, tmp_path: Path)
     ("words", "sentence"),
     [
         (["groups.by=[colour]"], "has no such label"),
-        (["operating_point.target_fmr=[1e-6]"], "would be needed"),
+        (["operating_point.target_fmr=[1e-6]"], "it takes at least 1,000,000"),
         (["operating_point.target_fmr=[2]"], "between 0 and 1"),
         (["benchmark.path=none.csv"], "none.csv"),
         (["device=cuda"], "no usable CUDA device"),

@@ -106,6 +106,7 @@ class ScoreBenchmark:
             policy="as listed",
             ordered=True,
             listed=listed,
+            enrolment_known=False,
             work={"engine": "score list", "comparisons": len(listed)},
         )
 
