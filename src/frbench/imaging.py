@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,9 +54,19 @@ def decode(data: bytes) -> Image:
         raise UnreadableImage(f"damaged ({reason})") from None
 
 
+def read_image(path: Path) -> bytes:
+    """The file's bytes. Raises UnreadableImage where there is no file, or a pipe or device."""
+    try:
+        _check_regular(path)
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableImage((error.strerror or str(error)).lower()) from None
+
+
 def check_header(path: Path) -> None:
     """Raises UnreadableImage where the file is absent, empty, too large or no known image."""
     try:
+        _check_regular(path)
         if path.stat().st_size == 0:
             raise UnreadableImage("the file is empty")
         with Pillow.open(path, formats=_FORMATS) as picture:
@@ -84,6 +95,12 @@ def decoder_identity() -> dict[str, str]:
     """Versions of what decodes, since decoders differ in the last bit of a JPEG."""
     codecs = {name: str(features.version(name)) for name in ("jpg", "zlib", "webp", "libtiff")}
     return {"pillow": pillow_version, **codecs}
+
+
+def _check_regular(path: Path) -> None:
+    """Reading a pipe would wait for ever."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise UnreadableImage("not a regular file")
 
 
 def _check_size(picture: Pillow.Image) -> None:

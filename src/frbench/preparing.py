@@ -17,7 +17,7 @@ from frbench.choosing import Choice, choose_face
 from frbench.detectors import Detector
 from frbench.digests import digest_bytes
 from frbench.errors import InputError
-from frbench.imaging import UnreadableImage, check_header, decode, quiet_decoding
+from frbench.imaging import UnreadableImage, check_header, decode, quiet_decoding, read_image
 from frbench.matchers import Preprocess
 from frbench.values import FaceSet
 
@@ -60,9 +60,9 @@ class Preparation:
     def of_file(self, path: Path) -> Prepared:
         """Never raises for a bad file; raises InputError where a setting cannot work at all."""
         try:
-            data = path.read_bytes()
-        except OSError as error:
-            return Prepared("", unreadable=(error.strerror or str(error)).lower())
+            data = read_image(path)
+        except UnreadableImage as error:
+            return Prepared("", unreadable=str(error))
         digest = digest_bytes(data)
         if self.known(digest):
             return Prepared(digest)

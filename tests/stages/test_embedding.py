@@ -148,22 +148,25 @@ def test_the_same_bytes_twice_are_embedded_once(root, small):
 
 
 def broken(root):
-    """Three files that are no images among two that are."""
+    """Files that are no images among two that are."""
     face_set(root, 2)
     (root / "empty.png").write_bytes(b"")
     (root / "text.jpg").write_bytes(b"this is no image")
+    os.mkfifo(root / "pipe.png")
     whole = (root / "0.png").read_bytes()
     (root / "cut.png").write_bytes(whole[: len(whole) // 2])
-    return faces_of(root, ["empty.png", "0.png", "text.jpg", "gone.png", "cut.png", "1.png"])
+    return faces_of(
+        root, ["empty.png", "0.png", "text.jpg", "gone.png", "cut.png", "1.png", "pipe.png"]
+    )
 
 
 def test_unreadable_images_are_listed_once_all_others_are_done(root, small, tmp_path):
-    """One error names all four, and the two good ones are in the cache already."""
+    """One error names all five, and the two good ones are in the cache already."""
     faces, cache = broken(root), tmp_path / "cache"
     with pytest.raises(InputError) as caught:
         embed(faces, WHOLE, small, batch=1, cache=cache)
     message = str(caught.value)
-    assert "4 of 6 images" in message
+    assert "5 of 7 images" in message
     assert "embedded and cached" in message
     for words in ("empty.png: the file is empty", "text.jpg: not an image",
                   "gone.png: no such file", "cut.png: damaged"):  # fmt: skip
@@ -172,7 +175,7 @@ def test_unreadable_images_are_listed_once_all_others_are_done(root, small, tmp_
     assert calls == 2
     found = embed(faces, WHOLE, small, batch=1, cache=cache, unreadable="fail_to_enrol")
     assert small.calls == calls
-    assert found.enrolled.tolist() == [False, True, False, False, False, True]
+    assert found.enrolled.tolist() == [False, True, False, False, False, True, False]
     assert found.failure[0] == "unreadable: the file is empty"
     assert (found.vectors[~found.enrolled] == 0).all()
 
@@ -182,7 +185,7 @@ def test_images_can_be_checked_before(root):
     faces = broken(root)
     with pytest.raises(InputError) as caught:
         check_images(faces)
-    for name in ("empty.png", "text.jpg", "gone.png"):
+    for name in ("empty.png", "text.jpg", "gone.png", "pipe.png"):
         assert name in str(caught.value)
     check_images(faces_of(root, ["0.png", "1.png"]))
 

@@ -45,8 +45,8 @@ class FolderBenchmark:
             labels: CSV or Parquet file of labels; None for a set without labels.
             name: name of the set in results; default: the root folder's name.
         """
-        self._root = Path(root)
-        self._labels = Path(labels) if labels is not None else None
+        self._root = Path(root).expanduser()
+        self._labels = Path(labels).expanduser() if labels is not None else None
         self._name = name or self._root.resolve().name
 
     def load(self) -> FaceSet:

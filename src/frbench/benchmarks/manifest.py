@@ -43,8 +43,8 @@ class ManifestBenchmark:
             label_columns: which columns are demographic labels; default: all others. The rest
                 are kept as covariates.
         """
-        self._path = Path(path)
-        self._root = Path(root) if root is not None else self._path.parent
+        self._path = Path(path).expanduser()
+        self._root = Path(root).expanduser() if root is not None else self._path.parent
         self._name = name or default_name(self._path)
         self._labels = label_columns
 

@@ -39,7 +39,7 @@ class StoredEmbeddings:
             path: the .npz file.
             name: name of the matcher in results; default: the file's name.
         """
-        self._path = Path(path)
+        self._path = Path(path).expanduser()
         self.name = name or self._path.stem
 
     def lookup(self, image_ids: npt.NDArray[np.str_]) -> EmbeddingSet:

@@ -72,7 +72,7 @@ class FacenetMatcher:
             source=f"facenet-pytorch, {FILE_NAMES[weights]}",
         )
         self._weights = weights
-        self._path = Path(path) if path is not None else None
+        self._path = Path(path).expanduser() if path is not None else None
         self._device = device
 
     def embed(self, faces: Faces) -> Float32s:
