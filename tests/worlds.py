@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 from scipy import stats
 
-from frbench.values import ScoredPairs, ScoreTally, Threshold
+from frbench.gaps import differentials, paired_change
+from frbench.intervals.wilson_effective import WilsonEffective
+from frbench.judging import Evidence
+from frbench.measures.gini import Gini
+from frbench.rates import error_rates
+from frbench.values import FaceSet, ScoredPairs, ScoreTally, Threshold
 
 
 def tally_of(
@@ -188,3 +196,23 @@ def _mated(rng, subject, enrolled, fnmr, person_share):
 
 def _pairs(first, second, score):
     return ScoredPairs(first.astype(np.int32), second.astype(np.int32), score)
+
+
+def evidence_of(tallies, value, *, target=None, seed=0):
+    """What rules look at, for tallies by arm at a threshold of one value; the set is synthetic."""
+    interval, measures = WilsonEffective(), {"gini": Gini(corrected=True)}
+    point, rng = [threshold_at(value, target)], np.random.default_rng(seed)
+    rates, gaps = [], []
+    for arm, tally in tallies.items():
+        names = {"arm": arm, "matcher": "m", "benchmark": "world"}
+        rates.append(error_rates(tally, point, interval, **names, rng=rng))
+        gaps.append(differentials(tally, point, rates[-1], measures, interval, rng=rng))
+    arms = [(tally, point) for tally in tallies.values()]
+    group = pd.Categorical(np.array(arms[0][0].groups)[arms[0][0].group])
+    return Evidence(
+        rates=pd.concat(rates, ignore_index=True),
+        gaps=pd.concat(gaps, ignore_index=True),
+        thresholds=dict.fromkeys(tallies, point),
+        faces=FaceSet("world", "1", Path(), pd.DataFrame({"group": group}), synthetic=True),
+        change=paired_change(*arms, rng=rng) if len(arms) == 2 else None,
+    )
