@@ -154,25 +154,23 @@ def test_drawn_rates_have_the_closed_form_variance(part):
     np.testing.assert_allclose(drawn.var(axis=0), errors.variance, rtol=0.1)
 
 
-def test_forecast_intervals_cover_the_truth():
-    """In 60 worlds of known rates the 95 % intervals hold the true FPIR about as often as said."""
+@pytest.mark.parametrize(("share", "least"), [(0.1, 0.85), (0.3, 0.75)])
+def test_forecast_intervals_cover_the_truth(share, least):
+    """In 60 worlds the 95 % intervals hold the true FPIR nearly as often as said.
+
+    Few errors under strong dependence (the second case) are a known weakness of the cells' own
+    intervals; docs/methodology/one-to-many.md gives the figures.
+    """
     truth = fpir_of([[0.02, 0.01], [0.01, 0.01]], [20, 10])
     held = np.zeros((60, 2), dtype=bool)
     for seed in range(len(held)):
         rng = np.random.default_rng([77, seed])
-        tally = population(
-            rng,
-            fmr=[0.02, 0.01],
-            persons=50,
-            images=1,
-            person_share=0.1,
-            pair_share=0.1,
-            crossing=True,
-        )
+        world = {"person_share": share, "pair_share": share, "crossing": True}
+        tally = population(rng, fmr=[0.02, 0.01], persons=50, images=1, **world)
         part = DoubleOrNothing(replicates=300)
         table = forecast(tally, 0.0, Watchlist({"g0": 20, "g1": 10}), interval=part, rng=rng)
         held[seed] = (table["low"] <= truth) & (truth <= table["high"])
-    assert np.all(held.mean(axis=0) >= 0.85)
+    assert np.all(held.mean(axis=0) >= least)
 
 
 def test_cells_without_errors_are_not_taken_for_certain():
