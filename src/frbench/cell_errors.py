@@ -66,25 +66,34 @@ class PairErrors:
         return by_cell
 
     @cached_property
+    def _residuals(self) -> sparse.csr_array:
+        """Sparse float64 [C, S]: r_i, a person's errors less what the cell's rate predicts."""
+        return residuals(person_sums(self.table), self.trials.per_person, self._rate)
+
+    @property
+    def _rate(self) -> Float64s:
+        return divide(self.errors, self.comparisons)
+
+    @cached_property
     def variance(self) -> Float64s:
         """float64 [C]: the dyadic plug-in variance of the false-match rate p = errors / N.
 
         With y_ij = e_ij - p m_ij for i < j, r_i the sum of y_ij over j, S2 the sum of y_ij^2 and
         C = sum_i r_i^2 - 2 S2 the covariance of pairs that share one person (each r_i^2 holds
-        y_ij^2 once for i and once for j): V = (S2 + max(C, 0)) / N^2. Every sum is expanded in
-        powers of p, so that pairs without an error enter through the trials' closed forms.
+        y_ij^2 once for i and once for j): V = (S2 + max(C, 0)) / N^2. S2 is expanded in powers of
+        p, so that pairs without an error enter through the trials' closed forms.
         Source: Fogliato, Patil and Perona, IJCV 2024, whose triple loop this equals.
         """
-        n = self.comparisons.astype(np.float64)
-        p = divide(self.errors, n)
-        e, m = person_sums(self.table).astype(np.float64), self.trials.per_person
-        m = m.astype(np.float64)
+        p = self._rate
         s2 = self._squared_errors - 2 * p * self.trials.products(self.table)
         s2 = s2 + p**2 * self.trials.squares
-        r2 = row_sums(e.multiply(e)) - 2 * p * row_sums(e.multiply(m))
-        r2 = r2 + p**2 * row_sums(m.multiply(m))
-        shared = np.maximum(r2 - 2 * s2, 0.0)
-        return divide(s2 + shared, n**2)
+        shared = np.maximum(row_sums(self._residuals.power(2)) - 2 * s2, 0.0)
+        return divide(s2 + shared, self.comparisons.astype(np.float64) ** 2)
+
+    @cached_property
+    def carriers(self) -> Float64s:
+        """float64 [C]: (sum r_i^2)^2 / sum r_i^4."""
+        return concentration(self._residuals)
 
     def resampled(self, weights: Weights, *, self_pairs: bool) -> Float64s:
         """float64 [R, C]: sum w_i w_j e_ij / sum w_i w_j m_ij.
@@ -140,22 +149,41 @@ class PersonErrors:
         return self.subjects
 
     @cached_property
+    def _residuals(self) -> sparse.csr_array:
+        """Sparse float64 [C, S]: E_i - p m_i."""
+        return residuals(self.by_person, self.of_person, divide(self.errors, self.comparisons))
+
+    @cached_property
     def variance(self) -> Float64s:
         """float64 [C]: sum_i (E_i - p m_i)^2 / N^2, the ratio estimator's variance by person.
 
         Source: Fogliato, Patil and Perona, IJCV 2024, the plug-in variance of the FNMR.
         """
-        e, m = self.by_person.astype(np.float64), self.of_person.astype(np.float64)
-        n = self.comparisons.astype(np.float64)
-        p = divide(self.errors, n)
-        spread = row_sums(e.multiply(e)) - 2 * p * row_sums(e.multiply(m))
-        spread = spread + p**2 * row_sums(m.multiply(m))
-        return divide(np.maximum(spread, 0.0), n**2)
+        spread = row_sums(self._residuals.power(2))
+        return divide(spread, self.comparisons.astype(np.float64) ** 2)
+
+    @cached_property
+    def carriers(self) -> Float64s:
+        """float64 [C]: (sum r_i^2)^2 / sum r_i^4."""
+        return concentration(self._residuals)
 
     def resampled(self, weights: Weights, *, self_pairs: bool) -> Float64s:
         """float64 [R, C]: sum w_i E_i / sum w_i m_i; a person is no pair, so no pairs to add."""
         dense = weights.astype(np.float64)
         return divide(np.asarray(dense @ self.by_person.T), np.asarray(dense @ self.of_person.T))
+
+
+def residuals(
+    errors: sparse.csr_array, trials: sparse.csr_array, rate: Float64s
+) -> sparse.csr_array:
+    """Sparse float64 [C, S]: errors - rate * trials, with one rate per row."""
+    expected = sparse.diags_array(np.nan_to_num(rate)) @ trials.astype(np.float64)
+    return sparse.csr_array(errors.astype(np.float64) - expected)
+
+
+def concentration(residual: sparse.csr_array) -> Float64s:
+    """float64 [rows]: how many equal entries would have the row's kurtosis; NaN for zero rows."""
+    return divide(row_sums(residual.power(2)) ** 2, row_sums(residual.power(4)))
 
 
 CountedErrors = PairErrors | PersonErrors

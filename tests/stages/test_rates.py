@@ -202,11 +202,23 @@ def one_image_each(persons, errors):
 def test_one_person_behind_all_errors():
     """Five persons, errors on the four pairs of person 0: V 0.048, design effect 2, n* 5."""
     tally = one_image_each(5, [(0, j) for j in range(1, 5)])
-    row = table(tally, 1.0).iloc[1]
+    row = table(tally, 1.0, interval=WilsonEffective(student=False)).iloc[1]
     variance = Counted(tally).false_matches(1.0).variance[0]
     assert f"{row['rate']:.1f} {variance:.3f} {row['design_effect']:.0f}" == "0.4 0.048 2"
     assert f"{row['effective_comparisons']:.0f}" == "5"
     assert (f"{row['low']:.6f}", f"{row['high']:.6f}") == ("0.117621", "0.769276")
+
+
+def test_students_quantile_counts_the_persons_behind_the_errors():
+    """The same five persons: residuals 2.4 and four of -0.6, so 1.54 degrees of freedom."""
+    tally = one_image_each(5, [(0, j) for j in range(1, 5)])
+    assert Counted(tally).false_matches(1.0).carriers[0] == pytest.approx(7.2**2 / 33.696)
+    wide, source = (
+        table(tally, 1.0, interval=WilsonEffective(student=student)).iloc[1]
+        for student in (True, False)
+    )
+    assert wide["low"] < source["low"]
+    assert wide["high"] > source["high"]
 
 
 def test_negative_covariance_is_clipped():

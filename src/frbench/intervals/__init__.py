@@ -51,6 +51,11 @@ class CellErrors(Protocol):
         """float64 [C]: of errors / comparisons, persons being independent; NaN if empty."""
         ...
 
+    @property
+    def carriers(self) -> Float64s:
+        """float64 [C]: how many persons carry the variance; few where few persons dominate."""
+        ...
+
     def resampled(self, weights: Weights, *, self_pairs: bool) -> Float64s:
         """float64 [R, C]: the rate under each row of weights; NaN where nothing was drawn."""
         ...

@@ -27,17 +27,20 @@ class Wilson:
         return score_interval(cells.errors / np.maximum(n, 1.0), n, level=self.level)
 
 
-def score_interval(rate: Float64s, n: Float64s, *, level: float) -> Bounds:
+def score_interval(
+    rate: Float64s, n: Float64s, *, level: float, z: Float64s | None = None
+) -> Bounds:
     """Wilson's interval of ``rate`` observed in ``n`` trials (need not be whole); [0, 1] at n = 0.
 
     [p + z^2/2n ± z sqrt(p(1-p)/n + z^2/4n^2)] / (1 + z^2/n), exact at the ends: lower 0 at
-    rate 0, upper 1 at rate 1.
+    rate 0, upper 1 at rate 1. ``z`` replaces the normal quantile of ``level`` where given.
 
     >>> found = score_interval(np.array([0.05]), np.array([200.0]), level=0.95)
     >>> print(f"{found.low[0]:.6f} {found.high[0]:.6f}")
     0.027383 0.089578
     """
-    z = float(stats.norm.ppf((1.0 + level) / 2.0))
+    if z is None:
+        z = np.full(len(rate), stats.norm.ppf((1.0 + level) / 2.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         centre = rate + z**2 / (2 * n)
         reach = z * np.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2))
