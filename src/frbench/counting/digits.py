@@ -99,7 +99,8 @@ def digits(vectors: Float32s, order: Int64s, *, bins: int = 0) -> Digits:
     offset, size = np.empty(len(order)), np.zeros(3)
     offsets(vectors, order, mean, offset)
     measure(vectors, order, mean, size)
-    peak, longest, norm = size[0], SAFE * math.sqrt(size[1]), SAFE * math.sqrt(size[2])
+    # any bound on the norms serves; with templates of length zero there must be some unit
+    peak, longest, norm = size[0], SAFE * math.sqrt(size[1]), SAFE * math.sqrt(size[2]) or 1.0
     scale = _scale(peak, norm, 1000.0 if bins else 16000.0)
     if bins:
         scale = _binned_scale(scale, vectors.shape[1], longest, norm, bins)
@@ -138,8 +139,7 @@ def _mean(vectors: Float32s, order: Int64s) -> Float64s:
 def _scale(peak: float, norm: float, most: float) -> float:
     # the second limit keeps s^2 (u(x) + u(y) + a.b), times 256 for two digits, within int32
     by_digit = 127.0 / peak if peak > 0.0 else math.inf
-    by_sum = most / norm if norm > 0.0 else 1.0
-    return min(by_digit, by_sum)
+    return min(by_digit, most / norm)
 
 
 def _binned_scale(largest: float, d: int, longest: float, norm: float, bins: int) -> float:

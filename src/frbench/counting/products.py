@@ -25,7 +25,12 @@ def integer_product(left: Tensor, right: Tensor, out: Tensor) -> None:
     if int8_is_exact(left.shape[1]):
         torch._int_mm(left, right.t(), out=out)
     else:
-        out.copy_(left.double() @ right.double().t())
+        float_product(left, right, out)
+
+
+def float_product(left: Tensor, right: Tensor, out: Tensor) -> None:
+    """The same integers by a float64 product, for processors whose int8 product saturates."""
+    out.copy_(left.double() @ right.double().t())
 
 
 @lru_cache(maxsize=64)

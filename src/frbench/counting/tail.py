@@ -29,9 +29,10 @@ class Tail:
         keep: how many of the highest scores must be kept.
         limit: most that may be kept, ties included; ``keep <= limit``.
         guess: scores below it are not offered. It is a guess: see ``complete``.
+        room: places at the start; the list is trimmed, then enlarged, when they are full.
     """
 
-    def __init__(self, *, keep: int, limit: int, guess: float) -> None:
+    def __init__(self, *, keep: int, limit: int, guess: float, room: int | None = None) -> None:
         if not 0 <= keep <= limit:
             raise ValueError(f"keep {keep} must lie between 0 and limit {limit}")
         self.keep = keep
@@ -40,7 +41,7 @@ class Tail:
         self.screen = guess
         self._trimmed = False
         self._size = 0
-        room = keep + keep // 2 + 1024
+        room = room or keep + keep // 2 + 1024
         self._first = np.empty(room, np.int32)
         self._second = np.empty(room, np.int32)
         self._score = np.empty(room, np.float32)
@@ -50,15 +51,18 @@ class Tail:
 
     def add(self, first: Int32s, second: Int32s, score: Float32s) -> None:
         """Take in comparisons; those below ``screen`` are dropped."""
-        if self.screen > -math.inf:
+        while True:
+            # anew after each trimming, which raises the screen
             chosen = score >= np.float32(self.screen)
             if not chosen.all():
                 first, second, score = first[chosen], second[chosen], score[chosen]
-        while len(score):
+            if len(score) == 0:
+                return
             if self._size == len(self._score):
                 self._trim()
                 if self._size > len(self._score) // 8 * 7:
                     self._grow()
+                continue
             n = min(len(score), len(self._score) - self._size)
             place = slice(self._size, self._size + n)
             self._first[place], self._second[place] = first[:n], second[:n]
