@@ -91,7 +91,7 @@ class Checkpoint:
         heard, pieces = Heard(), []
         for file in files:
             try:
-                with np.load(file, allow_pickle=False) as stored:
+                with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
                     pieces.append(stored["score"].astype(np.float64))
                     told = json.loads(str(stored["counters"]))
                 heard.calls, heard.finished = int(told["calls"]), bool(told["finished"])
