@@ -106,12 +106,18 @@ def _persons(*rows: dict[str, Any] | None) -> int | None:
     return max(counts) if counts else None
 
 
-def findings_lines(findings: Sequence[Finding]) -> list[Text]:
-    """The verdict and the findings, flags first; labels are text, never markup."""
+def findings_lines(findings: Sequence[Finding], *, shown: int = 8) -> list[Text]:
+    """The verdict and the first findings, flags first; labels are text, never markup.
+
+    What is beyond ``shown`` is counted, not told: the report has all of them.
+    """
     answer = verdict(findings)
     style = STYLES.get(answer.level, "bold")
     lines = [Text.assemble((f"{answer.word}. ", style), answer.sentence)]
-    for one in sorted(findings, key=lambda each: LEVELS.index(each.level)):
+    ranked = sorted(findings, key=lambda each: LEVELS.index(each.level))
+    for one in ranked[:shown]:
         head = f"  {SIGNS[one.level]} {one.level:<9} "
         lines.append(Text.assemble((head, STYLES[one.level]), label_text(one.statement)))
+    if (left := len(ranked) - shown) > 0:
+        lines.append(Text(f"  … and {left} more in the report", style="dim"))
     return lines
