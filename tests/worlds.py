@@ -198,9 +198,10 @@ def _pairs(first, second, score):
     return ScoredPairs(first.astype(np.int32), second.astype(np.int32), score)
 
 
-def evidence_of(tallies, value, *, target=None, seed=0):
+def evidence_of(tallies, value, *, target=None, seed=0, measures=None):
     """What rules look at, for tallies by arm at a threshold of one value; the set is synthetic."""
-    interval, measures = WilsonEffective(), {"gini": Gini(corrected=True)}
+    interval = WilsonEffective()
+    measures = {"gini": Gini(corrected=True)} if measures is None else measures
     point, rng = [threshold_at(value, target)], np.random.default_rng(seed)
     rates, gaps = [], []
     for arm, tally in tallies.items():

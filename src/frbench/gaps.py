@@ -42,7 +42,8 @@ def differentials(
     Intervals of measures over all groups: persons are resampled with the same weights for all
     groups, and the interval is theta - quantiles(theta* - theta), on the log scale for ratios
     (Conti and Clemencon, ICLR 2024: recentred, since max, min and Gini of noisy rates are
-    biased away from equality). Each group's ratio has a closed form, see ``ratio_rows``.
+    biased away from equality), and reaches to equality unless noise alone is ruled out. Each
+    group's ratio has a closed form, see ``ratio_rows``.
     """
     part = resampling_for(interval)
     counted = Counted(tally)
@@ -52,13 +53,13 @@ def differentials(
     table: list[Row] = []
     for threshold in thresholds:
         here = rates[rates["operating_point"] == threshold.label]
-        drawn = replicates(counted, threshold.value, part, weights)
+        drawn = replicates(counted, threshold.value, part, weights) if parts else {}
         for kind in KINDS:
             own = _own_rows(here[here["kind"] == kind], tally.groups)
-            found = _of_one_kind(own, drawn[kind], parts, part.level)
+            found = _of_one_kind(own, drawn[kind], parts, part.level) if parts else []
             found += ratio_rows(own, here[here["kind"] == kind])
             table += _keyed(here, threshold, kind, part.level, found)
-        found = _of_both_kinds(here, tally.groups, drawn, parts, part.level)
+        found = _of_both_kinds(here, tally.groups, drawn, parts, part.level) if parts else []
         table += _keyed(here, threshold, BOTH, part.level, found)
     return pd.DataFrame(table, columns=list(GAP_COLUMNS))
 
@@ -86,14 +87,16 @@ def _of_one_kind(
     """A row per measure of one kind of error."""
     used = own["used"].to_numpy(dtype=bool)
     rate = own["rate"].to_numpy(dtype=np.float64)[used]
+    again = drawn.drawn[:, :-1][:, used]
     rows = []
     for part in parts:
         if isinstance(part, CombinedMeasure):
             continue
         enough = len(rate) > 1
         value = float(part.of(rate)) if enough else np.nan
-        resampled = part.of(drawn.drawn[:, :-1][:, used]) if enough else np.array([])
-        row = _described(part, value, resampled, level)
+        resampled = part.of(again) if enough else np.array([])
+        alike = part.of(as_if_equal(rate, again)) if enough else np.array([])
+        row = _described(part, value, resampled, alike, level)
         rows.append({**row, **_groups(own, used, own["rate"])})
     return [_with_status(row, own, used) for row in rows]
 
@@ -110,26 +113,60 @@ def _of_both_kinds(
     used = fmr["used"].to_numpy(dtype=bool) & fnmr["used"].to_numpy(dtype=bool)
     sides = [own["rate"].to_numpy(dtype=np.float64)[used] for own in (fmr, fnmr)]
     again = [drawn[kind].drawn[:, :-1][:, used] for kind in ("FMR", "FNMR")]
+    equal = [as_if_equal(*pair) for pair in zip(sides, again, strict=True)]
     rows = []
     for part in parts:
         if isinstance(part, CombinedMeasure):
             enough = used.sum() > 1
             value = float(part.combine(*sides)) if enough else np.nan
             resampled = part.combine(*again) if enough else np.array([])
-            row = _described(part, value, resampled, level)
+            alike = part.combine(*equal) if enough else np.array([])
+            row = _described(part, value, resampled, alike, level)
             row.update(_groups(fmr, used, None))
             rows.append(_with_status(row, pd.concat([fmr, fnmr]), np.r_[used, used]))
     return rows
 
 
+def as_if_equal(rate: Float64s, drawn: Float64s) -> Float64s:
+    """float64 [R, G]: the replicates moved to one common rate, keeping their relative noise.
+
+    A group without errors shows no noise; the result is then NaN throughout, which stands for
+    "nothing can be excluded".
+    """
+    if len(rate) == 0 or not np.all(rate > 0):
+        return np.full_like(drawn, np.nan)
+    return np.asarray(drawn / rate * rate.mean())
+
+
 def _described(
-    part: Measure | CombinedMeasure, value: float, resampled: Float64s, level: float
+    part: Measure | CombinedMeasure,
+    value: float,
+    resampled: Float64s,
+    alike: Float64s,
+    level: float,
 ) -> Row:
-    """Name, number and interval of one measure."""
+    """Name, number and interval of one measure.
+
+    Noise alone makes groups look unequal, and near equality no resampling interval of a maximum
+    or a Gini holds its level. So the interval reaches to ``fair`` unless the value lies beyond
+    what equal groups would show (``alike``) in all but half the tail's share of replicates.
+    """
     limits = min(part.fair, part.extreme), max(part.fair, part.extreme)
     log = part.unit == "ratio"
     low, high = basic_bounds(value, resampled, level=level, log=log, limits=limits)
+    if not _beyond_noise(part, value, alike, level):
+        low, high = min(low, part.fair), max(high, part.fair)
     return {"measure": part.name, "value": value, "low": low, "high": high, "unit": part.unit}
+
+
+def _beyond_noise(
+    part: Measure | CombinedMeasure, value: float, alike: Float64s, level: float
+) -> bool:
+    """Whether the value is further from ``fair`` than equal groups' replicates are."""
+    if len(alike) == 0 or np.isnan(alike).any() or not np.isfinite(value):
+        return False
+    reach = np.quantile(np.abs(alike - part.fair), (1.0 + level) / 2.0, method="inverted_cdf")
+    return bool(abs(value - part.fair) > reach)
 
 
 def _groups(own: pd.DataFrame, used: Bools, rate: pd.Series | None) -> Row:
