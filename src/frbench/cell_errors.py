@@ -62,7 +62,10 @@ class PairErrors:
     @cached_property
     def _squared_errors(self) -> Float64s:
         by_cell = self.table.per_cell(self.table.count.astype(np.float64) ** 2)
-        by_cell[-1] = np.sum(self.table.pooled.count.astype(np.float64) ** 2)
+        if self.trials.divided:
+            by_cell[-1] = np.sum(self.table.pooled.count.astype(np.float64) ** 2)
+        else:
+            by_cell[-1] = by_cell.sum()
         return by_cell
 
     @cached_property

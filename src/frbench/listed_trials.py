@@ -52,6 +52,11 @@ class Listed:
         return person_sums(self.pairs)
 
     @cached_property
+    def divided(self) -> bool:
+        """Whether the list has some pair of persons in two cells."""
+        return len(self.pairs.pooled.count) < len(self.pairs.count)
+
+    @cached_property
     def squares(self) -> Float64s:
         """The sum of m_ij squared; pooled, a pair's comparisons are first summed over cells."""
         by_cell = self.pairs.per_cell(self.pairs.count.astype(np.float64) ** 2)
@@ -147,12 +152,20 @@ def table_of(tally: ScoreTally, cells: Cells, pairs: ScoredPairs) -> PairTable:
 
 def person_sums(table: PairTable) -> sparse.csr_array:
     """Sparse int64 [C, S]: counts summed over each person's pairs; pooled in the last row."""
-    pooled = np.full(len(table.cell), table.cells - 1, dtype=np.int64)
-    rows = np.concatenate([table.cell, table.cell, pooled, pooled])
-    columns = np.concatenate([table.first, table.second] * 2)
-    values = np.concatenate([table.count] * 4)
-    shape = (table.cells, table.persons)
-    return sparse.coo_array((values, (rows, columns)), shape=shape).tocsr()
+    rows, everyone = [], np.zeros(table.persons, dtype=np.int64)
+    for cell in range(table.cells - 1):
+        part = slice(table.starts[cell], table.starts[cell + 1])
+        sums = np.zeros(table.persons, dtype=np.int64)
+        for side in (table.first[part], table.second[part]):
+            drawn = np.bincount(side, weights=table.count[part], minlength=table.persons)
+            sums += drawn.astype(np.int64)
+        everyone += sums
+        rows.append(np.flatnonzero(sums))
+        rows.append(sums[rows[-1]])
+    rows += [np.flatnonzero(everyone), everyone[everyone > 0]]
+    ends = np.cumsum([0] + [len(columns) for columns in rows[::2]])
+    entries = np.concatenate(rows[1::2]), np.concatenate(rows[::2]), ends
+    return sparse.csr_array(entries, shape=(table.cells, table.persons))
 
 
 def _persons_by_cell(cell: Int64s, person: Int64s, cells: int) -> Int64s:

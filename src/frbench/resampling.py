@@ -42,7 +42,9 @@ class PairTable:
         first, second = np.minimum(one, other), np.maximum(one, other)
         if np.any(first == second):
             raise ValueError("a non-mated comparison has two different persons")
-        key, count = np.unique((cell * persons + first) * persons + second, return_counts=True)
+        keys = np.sort((cell * persons + first) * persons + second)
+        begin = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]][: len(keys)])
+        key, count = keys[begin], np.diff(np.r_[begin, len(keys)])
         rest, column = np.divmod(key, max(persons, 1))
         where, row = np.divmod(rest, max(persons, 1))
         return cls(where, row, column, count.astype(np.int64), cells, persons)

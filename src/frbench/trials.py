@@ -97,6 +97,11 @@ class Trials(Protocol):
         ...
 
     @property
+    def divided(self) -> bool:
+        """Whether the comparisons of one pair of persons can fall into several cells."""
+        ...
+
+    @property
     def disjoint_pairs(self) -> Int64s:
         """int64 [C]: how many pairs of persons sharing nobody the cell can supply."""
         ...
@@ -185,6 +190,11 @@ class AllPairs:
         return (everything - row_sums(own.multiply(own))) / 2.0
 
     @cached_property
+    def divided(self) -> bool:
+        """Whether some person has images in several classes."""
+        return bool((np.diff(self.images.indptr) > 1).any())
+
+    @cached_property
     def disjoint_pairs(self) -> Int64s:
         """Per stratum half the persons, or the smaller side of a crossing; at most half of all."""
         persons = np.asarray((self.images > 0).sum(axis=0)).reshape(-1)
@@ -200,7 +210,15 @@ class AllPairs:
         return np.asarray(np.minimum(found, taking_part // 2), dtype=np.int64)
 
     def products(self, errors: PairTable) -> Float64s:
-        """sum(P o (X' E X)) with E the upper-triangular error counts of the cell."""
+        """sum(P o (X' E X)) with E the upper-triangular error counts of the cell.
+
+        Where nobody has images in two classes, m_ij is the product of two counts of images.
+        """
+        if not self.divided:
+            images = row_sums(self.images)
+            by_cell = errors.per_cell(errors.count * images[errors.first] * images[errors.second])
+            by_cell[-1] = by_cell.sum()
+            return by_cell
         result = np.zeros(len(self.cells))
         for cell in range(len(self.cells)):
             pooled = cell == self.cells.pooled
