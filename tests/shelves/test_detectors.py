@@ -15,7 +15,7 @@ from frbench.detectors.precropped import PrecroppedDetector
 from frbench.errors import InputError
 from real_photographs import SHARED, needs
 
-FRONTAL = ("001", "004", "010", "020")
+FRONTAL = ("001", "004")
 
 
 @pytest.fixture(scope="module")
@@ -92,21 +92,23 @@ def test_several_faces_come_surest_first(detectors, name):
 
 
 @needs("frll")
-def test_threads_do_not_disturb_each_other(detectors):
-    """Eight threads on one dlib detector find what one thread finds."""
-    images = [photograph(person) for person in FRONTAL]
-    expected = [found[0].box.tolist() for found in detectors["dlib_hog"].detect(images)]
+def test_threads_do_not_disturb_each_other():
+    """Four threads on one dlib detector find what one thread finds."""
+    pytest.importorskip("dlib")
+    detector = DlibHogDetector(upsample=0)
+    images = [photograph(person) for person in ("001", "004", "010")]
+    expected = [found[0].box.tolist() for found in detector.detect(images)]
     seen = {}
 
     def work(number):
-        seen[number] = [f[0].box.tolist() for f in detectors["dlib_hog"].detect(images)]
+        seen[number] = [found[0].box.tolist() for found in detector.detect(images)]
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert seen == dict.fromkeys(range(8), expected)
+    assert seen == dict.fromkeys(range(4), expected)
 
 
 @needs("frll")

@@ -39,8 +39,8 @@ def weights(state, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def faces():
-    """Eight random crops."""
-    return np.random.default_rng(2).integers(0, 256, (8, 160, 160, 3), dtype=np.uint8)
+    """Four random crops."""
+    return np.random.default_rng(2).integers(0, 256, (4, 160, 160, 3), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
@@ -53,7 +53,7 @@ def test_the_vectors_are_the_package_own(state, weights, faces, name):
         expected = network(fixed_image_standardization(pixels)).numpy()
     found = FacenetMatcher(weights="vggface2", path=str(weights / name)).embed(faces)
     assert found.dtype == np.float32
-    assert found.shape == (8, 512)
+    assert found.shape == (4, 512)
     np.testing.assert_allclose(found, expected, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
 
@@ -63,7 +63,7 @@ def test_a_row_does_not_depend_on_its_place(weights, faces):
     matcher = FacenetMatcher(weights="vggface2", path=str(weights / "w.pt"))
     straight = matcher.embed(faces)
     turned = matcher.embed(faces[::-1])[::-1]
-    alone = matcher.embed(np.concatenate([faces[:1], np.repeat(faces[3:4], 7, axis=0)]))[0]
+    alone = matcher.embed(np.concatenate([faces[:1], np.repeat(faces[3:4], 3, axis=0)]))[0]
     np.testing.assert_array_equal(straight, turned)
     np.testing.assert_array_equal(straight[0], alone)
 
