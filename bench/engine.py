@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from bench import against_peers
 from bench.sets import random_directions, real_faces
 from bench.timing import Row, machine, row, side_by_side, table
 
@@ -198,7 +199,7 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--only", choices=["counting", "listed", "large"], action="append")
+    parser.add_argument("--only", choices=["counting", "listed", "large", "peers"], action="append")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child is not None:
@@ -209,6 +210,7 @@ def main() -> None:
         "counting": lambda: counting(options.repeats),
         "listed": lambda: listed_scores(options.repeats),
         "large": large,
+        "peers": against_peers.rows,
     }
     rows = [r for name in options.only or parts for r in parts[name]()]
     print(table(rows))
