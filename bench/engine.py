@@ -214,11 +214,17 @@ def main() -> None:
     }
     rows = [r for name in options.only or parts for r in parts[name]()]
     print(table(rows))
-    if not options.only:
-        RESULTS.parent.mkdir(exist_ok=True)
-        named = [{**r, "machine": before} for r in rows]
-        RESULTS.write_text(json.dumps(named, indent=1) + "\n", encoding="utf-8")
-        print(f"written to {os.path.relpath(RESULTS)}")
+    write([{**r, "machine": before} for r in rows])
+
+
+def write(rows: list[Row]) -> None:
+    """Replace the rows of the same work and peer, keep the others."""
+    RESULTS.parent.mkdir(exist_ok=True)
+    old = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else []
+    measured = {(r["work"], r["against"]) for r in rows}
+    kept = [r for r in old if (r["work"], r["against"]) not in measured]
+    RESULTS.write_text(json.dumps([*kept, *rows], indent=1) + "\n", encoding="utf-8")
+    print(f"written to {os.path.relpath(RESULTS)}")
 
 
 if __name__ == "__main__":
