@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy import special
+from scipy import special, stats
 
 from frbench.cell_errors import PairErrors, divide
 from frbench.counted import Counted
@@ -62,7 +62,8 @@ def forecast(
     the one FMR that would give it at this size, p = 1 - (1 - FPIR)^(1/N). The false-match rates of
     all cells are drawn together under resampled persons, each drawn in to its closed-form
     variance; the spread V of the p they give makes n* = p (1 - p) / V the effective number of
-    Wilson's interval, whose ends are turned back into FPIR. With one cell it is that cell's
+    Wilson's interval, whose ends are turned back into FPIR, with Student's quantile for the few
+    persons that V may rest on (``_Model._degrees``). With one cell it is that cell's
     ``wilson_effective`` interval, put through the model.
 
     A cell without errors has no spread: it stands at an upper bound of its own, and the upper
@@ -175,10 +176,26 @@ class _Model:
         rate: Float64s = -np.expm1(-self._exponent(fmr[None], mix) / size)
         variance = np.var(-np.expm1(-self._exponent(drawn, mix) / size), keepdims=True)
         number = divide(rate * (1 - rate), variance)
-        ends = score_interval(rate, number, level=1.0 - risk)
+        z = np.atleast_1d(stats.t.ppf(1.0 - risk / 2, self._degrees(mix)))
+        ends = score_interval(rate, number, level=1.0 - risk, z=z)
         with np.errstate(divide="ignore"):  # an end of 1 stands for FPIR 1
             low, high = (-np.expm1(size * np.log1p(-end[0])) for end in (ends.low, ends.high))
         return float(low), float(high)
+
+    def _degrees(self, mix: Float64s) -> float:
+        """Student's degrees of freedom of the cells together, by Satterthwaite's rule.
+
+        Each cell adds a V with a the reference images times the share of people they meet,
+        squared, V its variance, known from as many persons as carry its errors.
+        """
+        factor = np.zeros(len(self._fmr))
+        np.add.at(factor, self._lookup, mix[:, None] * self._counts)
+        part = np.nan_to_num(factor**2 * self._errors.variance)
+        known = (part > 0) & (self._errors.errors > 0)
+        carriers = np.maximum(self._errors.carriers[known], 1.0)
+        if not known.any():
+            return 1.0
+        return float(max(part[known].sum() ** 2 / np.sum(part[known] ** 2 / carriers), 1.0))
 
 
 def drawn_rates(errors: PairErrors, part: Resampling, rng: np.random.Generator) -> Float64s:
