@@ -35,6 +35,8 @@ class ComparisonSpec:
         keep_all: with at most this many non-mated comparisons all of them are kept.
         tile: rows and columns of a tile; bears on speed and memory only.
         workers: threads; None for one a processor. Bears on speed only.
+        devices: torch devices that share the tiles, e.g. ``cuda:0`` and ``cuda:1``; none for the
+            device that the run is given. Bears on speed only.
     """
 
     same: tuple[str, ...] = ()
@@ -44,9 +46,11 @@ class ComparisonSpec:
     keep_all: int = 2_000_000
     tile: int = 1024
     workers: int | None = None
+    devices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "same", tuple(self.same))
+        object.__setattr__(self, "devices", tuple(self.devices))
         if not 0 < self.keep_fmr <= 1:
             raise InputError(
                 f"comparison.keep_fmr={self.keep_fmr} must lie in (0, 1]; 0.01 keeps the highest "
@@ -77,6 +81,7 @@ def compare(
     faces: pd.DataFrame,
     spec: ComparisonSpec,
     *,
+    device: str = "cpu",
     progress: Progress | None = None,
     checkpoint: Path | None = None,
 ) -> ScoreTally:
@@ -86,15 +91,18 @@ def compare(
         vectors: templates in the order of ``faces``; images that failed to enrol are left out.
         faces: a row per image, with ``subject_id``, ``group`` (category) and label columns.
         spec: impostor policy and what to keep.
+        device: torch device for the products, where ``spec`` names none; ``cpu`` for compiled
+            loops. The result is the same on all of them.
         progress: told (comparisons done, comparisons in all) now and then.
         checkpoint: folder for the state of an unfinished run; the same call resumes from it.
 
     Raises:
-        InputError: templates and faces do not belong together, or a label column is missing.
+        InputError: templates and faces do not belong together, a label column is missing, or
+            there is no such device.
     """
     images = code_images(vectors, faces, spec.same)
     groups = tuple(str(name) for name in group_column(faces).cat.categories)
-    return _tally(vectors, images, groups, spec, progress, checkpoint)
+    return _tally(vectors, images, groups, spec, device, progress, checkpoint)
 
 
 def compare_sets(
@@ -104,6 +112,7 @@ def compare_sets(
     reference_faces: pd.DataFrame,
     spec: ComparisonSpec,
     *,
+    device: str = "cpu",
     progress: Progress | None = None,
     checkpoint: Path | None = None,
 ) -> ScoreTally:
@@ -142,7 +151,7 @@ def compare_sets(
     faces = pd.concat([probe_faces, reference_faces], ignore_index=True)
     faces["group"] = pd.Categorical(faces["group"], categories=levels[0])
     images = code_images(joined, faces, spec.same, len(probe_faces))
-    return _tally(joined, images, tuple(map(str, levels[0])), spec, progress, checkpoint)
+    return _tally(joined, images, tuple(map(str, levels[0])), spec, device, progress, checkpoint)
 
 
 def _tally(
@@ -150,6 +159,7 @@ def _tally(
     images: Images,
     groups: tuple[str, ...],
     spec: ComparisonSpec,
+    device: str,
     progress: Progress | None,
     checkpoint: Path | None,
 ) -> ScoreTally:
@@ -166,6 +176,7 @@ def _tally(
             bins=spec.histogram_bins,
             tile=spec.tile,
             workers=spec.workers or len(os.sched_getaffinity(0)),
+            devices=spec.devices or (() if device == "cpu" else (device,)),
         ),
         progress=progress,
         checkpoint=checkpoint,

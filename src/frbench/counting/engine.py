@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from frbench.counting.checkpoint import Checkpoint, State
+from frbench.counting.devices import sweep_of
 from frbench.counting.digits import Digits, digits
 from frbench.counting.floors import guess_floor
 from frbench.counting.histograms import bin_edges, move_mated
@@ -37,6 +38,7 @@ class Settings:
     bins: int
     tile: int
     workers: int
+    devices: tuple[str, ...] = ()
 
     def kept(self, comparisons: int) -> int:
         """How many of the highest non-mated scores must be kept.
@@ -131,12 +133,13 @@ class _Run:
         keep = self.settings.kept(comparisons)
         limit = max(self.settings.limit, keep)
         state = self.keeper.load()
-        sweep = Sweep(
+        sweep = sweep_of(
             self.vectors,
             self.layout,
             self.split,
             size=self.settings.tile,
             bins=self.settings.bins,
+            devices=self.settings.devices,
         )
         for sweeps, caution in enumerate(CAUTION, start=1):
             tail = Tail(keep=keep, limit=limit, guess=-math.inf)
@@ -152,6 +155,7 @@ class _Run:
                 "sweeps": sweeps,
                 "tile": self.settings.tile,
                 "workers": self.settings.workers,
+                "devices": sweep.names,
                 "comparisons": comparisons,
                 "screened_band": self.split.band(),
                 "recomputed": self.screened,

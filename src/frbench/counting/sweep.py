@@ -43,6 +43,9 @@ class TileResult:
 class Sweep:
     """All comparisons of a layout, tile by tile.
 
+    Attributes:
+        names: of the devices in use, for the record.
+
     Args:
         vectors: float32 [N, D].
         layout: the comparisons.
@@ -50,6 +53,8 @@ class Sweep:
         size: rows and columns of a tile.
         bins: bins of the histogram, 0 for none.
     """
+
+    names = "cpu"
 
     def __init__(
         self, vectors: Float32s, layout: Layout, digits: Digits, *, size: int, bins: int
