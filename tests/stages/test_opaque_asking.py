@@ -175,3 +175,13 @@ def test_a_template_of_another_length_is_refused():
     """The adapter for vectors says how long its templates are."""
     with pytest.raises(InputError, match="a template has 3 bytes, but 4 float32 take 16"):
         VectorComparator(dimensions=4).compare(b"\0" * 16, [b"\0" * 3])
+
+
+def test_boundless_patience_gives_the_same_scores():
+    """Calling without the watching thread changes nothing but the waiting."""
+    told, plan = Told(np.random.default_rng(4).random((20, 20))), small()
+    watched = run_plan(told, told.blobs(), plan)
+    plain = run_plan(told, told.blobs(), plan, patience=np.inf)
+    assert np.array_equal(watched.tally.listed.score, plain.tally.listed.score)
+    with pytest.raises(InputError, match="licence server gone"):
+        run_plan(Odd(raising), told.blobs(), plan, patience=np.inf)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import queue
 import threading
 from collections import Counter
@@ -37,7 +38,8 @@ class Asker:
         batch: references per call at most.
         retries: times a call that raised is repeated before its batch is halved; a single
             comparison that still raises is a failed one.
-        patience: seconds that one call may take.
+        patience: seconds that one call may take; ``inf`` calls without the watching thread, which
+            saves some 0.1 ms a call.
         max_calls: calls in all, or None.
         calls: made so far.
         failures: failed comparisons by reason.
@@ -158,6 +160,8 @@ class _Line:
         self, seconds: float, comparator: Comparator, probe: bytes, references: list[bytes]
     ) -> Any:
         """The comparator's answer. Raises what it raises, or TimeoutError."""
+        if seconds == math.inf:
+            return comparator.compare(probe, references)
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name="comparator", daemon=True)
             self._thread.start()
