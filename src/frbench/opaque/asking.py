@@ -38,8 +38,7 @@ class Asker:
         batch: references per call at most.
         retries: times a call that raised is repeated before its batch is halved; a single
             comparison that still raises is a failed one.
-        patience: seconds that one call may take; ``inf`` calls without the watching thread, which
-            saves some 0.1 ms a call.
+        patience: seconds that one call may take; ``inf`` calls without the watching thread.
         max_calls: calls in all, or None.
         calls: made so far.
         failures: failed comparisons by reason.
