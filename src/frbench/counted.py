@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from frbench.cell_errors import PairErrors, PersonErrors
+from frbench.cross_set_trials import mated_across
 from frbench.errors import InputError
 from frbench.listed_trials import listed_comparisons, table_of, trials_of
 from frbench.trials import Cells, Trials, count_table, pairs_within_rows, with_pooled
@@ -55,10 +56,12 @@ class Counted:
     def mated_attempted(self) -> PersonErrors:
         """Per person, mated comparisons that failed, among all attempted ones."""
         tally = self.tally
-        if tally.listed is None:
-            attempted = self._mated_by_arithmetic(np.ones(len(tally.subject), dtype=bool))
-        else:
+        if tally.listed is not None:
             attempted = self._mated_sums(listed_comparisons(tally, mated=True, completed=False))
+        elif tally.references_from is not None:
+            attempted = mated_across(tally, self.cells)
+        else:
+            attempted = self._mated_by_arithmetic(np.ones(len(tally.subject), dtype=bool))
         return PersonErrors((attempted - self._mated_sums(tally.mated)).tocsr(), attempted)
 
     def false_non_matches(self, threshold: float) -> PersonErrors:

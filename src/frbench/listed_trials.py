@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
+from frbench.cross_set_trials import CrossSet
 from frbench.intervals import Weights
 from frbench.resampling import PairTable
 from frbench.trials import AllPairs, Cells, Trials
@@ -110,12 +111,14 @@ class Listed:
 def trials_of(tally: ScoreTally, *, completed: bool = False) -> Trials:
     """The non-mated comparisons of a tally: by arithmetic, or off its list if it has one.
 
-    Raises ValueError for an all-pairs tally with roles, which says nothing about who is a probe.
+    Raises ValueError for a tally with roles that does not say who is a probe.
     """
     if tally.listed is not None:
         return Listed.of(tally, completed=completed)
+    if tally.references_from is not None:
+        return CrossSet.of(tally, completed=completed)
     if tally.ordered:
-        raise ValueError("comparisons with roles must be listed")
+        raise ValueError("comparisons with roles must be listed, or come from two sets")
     return AllPairs.of(tally, completed=completed)
 
 

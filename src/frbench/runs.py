@@ -135,6 +135,7 @@ def write_tally(folder: Path, tally: ScoreTally) -> None:
         "floor": tally.floor,
         "policy": tally.policy,
         "ordered": tally.ordered,
+        "references_from": tally.references_from,
         "enrolment_known": tally.enrolment_known,
         "bin_error": None if tally.histogram is None else tally.histogram.bin_error,
         "work": tally.work,
@@ -166,6 +167,7 @@ def read_tally(folder: Path) -> ScoreTally:
         floor=float(about["floor"]),
         policy=about["policy"],
         ordered=about["ordered"],
+        references_from=about.get("references_from"),  # earlier runs had one set or a list
         listed=_read_pairs(listed) if listed.is_file() else None,
         histogram=histogram,
         enrolment_known=about["enrolment_known"],

@@ -24,7 +24,7 @@ from frbench.runs import (
 from frbench.values import Histogram, ScoredPairs, ScoreTally
 
 
-def example_tally(*, listed: bool) -> ScoreTally:
+def example_tally(*, listed: bool = False, references_from: int | None = None) -> ScoreTally:
     """Three images of two persons, with one failed comparison when listed."""
     pairs = ScoredPairs(
         np.array([0, 0], np.int32), np.array([1, 2], np.int32), np.array([0.5, np.nan])
@@ -38,23 +38,29 @@ def example_tally(*, listed: bool) -> ScoreTally:
         mated=pairs.take(np.array([True, False])),
         tail=pairs.take(np.array([False, False])),
         floor=-np.inf,
-        ordered=listed,
+        ordered=listed or references_from is not None,
+        references_from=references_from,
         listed=pairs if listed else None,
         histogram=Histogram(np.linspace(-1, 1, 5), np.ones((2, 2, 2, 4), np.int64), 0.25),
         work={"tiles": 3},
     )
 
 
-@pytest.mark.parametrize("listed", [False, True])
-def test_a_tally_survives_the_round_trip(tmp_path: Path, listed: bool) -> None:
+@pytest.mark.parametrize(
+    "kind",
+    [{}, {"listed": True}, {"references_from": 1}, {"references_from": 0}],
+    ids=["all pairs", "listed", "two sets", "no probes"],
+)
+def test_a_tally_survives_the_round_trip(tmp_path: Path, kind: dict) -> None:
     """Every field comes back equal, with its dtype, NaN and infinity included."""
-    written = example_tally(listed=listed)
+    written = example_tally(**kind)
     write_tally(tmp_path / "tally", written)
     back = read_tally(tmp_path / "tally")
     for name in ("subject", "group", "stratum", "enrolled"):
         np.testing.assert_array_equal(getattr(back, name), getattr(written, name))
         assert getattr(back, name).dtype == getattr(written, name).dtype
     assert back.groups == written.groups
+    assert (back.ordered, back.references_from) == (written.ordered, written.references_from)
     assert back.floor == -np.inf
     assert (back.listed is None) == (written.listed is None)
     assert back.histogram is not None
