@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from frbench.benchmarks import Progress, silent
 from frbench.contained_paths import path_faults
 from frbench.errors import InputError
 from frbench.label_columns import face_table, version_of
@@ -16,7 +17,11 @@ from frbench.values import FaceSet
 
 _LOADER_VERSION = 1
 _WHAT = "benchmark.labels"
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp"}
+    | {".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm", ".pnm"}
+)
+"""Usual endings of the formats that ``imaging.decode`` opens."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class FolderBenchmark:
         self._labels = Path(labels).expanduser() if labels is not None else None
         self._name = name or self._root.resolve().name
 
-    def load(self) -> FaceSet:
+    def load(self, *, progress: Progress = silent) -> FaceSet:
         """The validated set. Raises InputError naming every label row that fits nothing."""
         images = _images(self._root)
         labelled = self._labelled(images)

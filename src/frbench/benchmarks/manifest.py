@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from frbench.benchmarks import Progress, silent
 from frbench.contained_paths import path_faults
 from frbench.errors import InputError
 from frbench.label_columns import face_table, version_of
@@ -46,9 +47,9 @@ class ManifestBenchmark:
         self._path = Path(path).expanduser()
         self._root = Path(root).expanduser() if root is not None else self._path.parent
         self._name = name or default_name(self._path)
-        self._labels = label_columns
+        self._labels = [label_columns] if isinstance(label_columns, str) else label_columns
 
-    def load(self) -> FaceSet:
+    def load(self, *, progress: Progress = silent) -> FaceSet:
         """The validated set. Raises InputError naming every bad row at once."""
         if not self._root.is_dir():
             raise InputError(f"benchmark.root={self._root} is not a folder; check the path")

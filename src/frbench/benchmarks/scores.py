@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from frbench.benchmarks import Progress, silent
 from frbench.errors import InputError
 from frbench.values import FaceSet, ScoredPairs, ScoreTally
 
@@ -52,7 +53,7 @@ class ScoreBenchmark:
         self.matcher = matcher
         self._rows: pd.DataFrame | None = None
 
-    def load(self) -> FaceSet:
+    def load(self, *, progress: Progress = silent) -> FaceSet:
         """The templates that occur in the list, a row each, with person and labels."""
         rows = self._read()
         names = list(rows.columns)

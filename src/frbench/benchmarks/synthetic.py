@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from frbench.benchmarks import Progress, silent
 from frbench.errors import InputError
 from frbench.rendering import RENDERER_VERSION
 from frbench.values import FaceSet
@@ -25,7 +26,6 @@ from frbench.values import FaceSet
 STREAM = "benchmark"
 """Name of this population; see ``rendering.identity.draw_person``."""
 
-_LOG = logging.getLogger(__name__)
 _CHUNK = 64
 
 
@@ -62,7 +62,7 @@ class SyntheticBenchmark:
         self.seed = seed
         self.cache = cache
 
-    def load(self) -> FaceSet:
+    def load(self, *, progress: Progress = silent) -> FaceSet:
         """The set, rendered now or found in the cache.
 
         Labels: ``label_skin_tone`` (lighter, darker), ``label_sex`` (female, male),
@@ -74,7 +74,7 @@ class SyntheticBenchmark:
         faces = self._table()
         folder = self.folder()
         if not _complete(folder, faces):
-            self._fill(folder, faces)
+            self._fill(folder, faces, progress)
         return FaceSet(
             name="synthetic",
             version=RENDERER_VERSION,
@@ -121,13 +121,13 @@ class SyntheticBenchmark:
                     rows.append(keys | labels)
         return pd.DataFrame(rows)
 
-    def _fill(self, folder: Path, faces: pd.DataFrame) -> None:
+    def _fill(self, folder: Path, faces: pd.DataFrame, progress: Progress) -> None:
         """Render beside the final place, then rename: a reader never sees half a set."""
         work: Path | None = None
         try:
             _private_folder(folder.parent)
             work = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
-            self._render_into(work, faces)
+            self._render_into(work, faces, progress)
             _put(work, folder, faces)
         except OSError as why:
             raise InputError(
@@ -138,7 +138,9 @@ class SyntheticBenchmark:
             if work is not None:
                 shutil.rmtree(work, ignore_errors=True)
 
-    def _render_into(self, work: Path, faces: pd.DataFrame) -> None:
+    def _render_into(self, work: Path, faces: pd.DataFrame, progress: Progress) -> None:
+        import torch
+
         from frbench.rendering.identity import GROUPS
         from frbench.rendering.render import Shot, render
 
@@ -148,12 +150,28 @@ class SyntheticBenchmark:
             for person in range(people)
             for shot in range(self.images_per_person)
         ]
-        _LOG.info("rendering %d synthetic faces into %s", len(shots), work.parent)
         names = faces["path"].tolist()
-        for start in range(0, len(shots), _CHUNK):
-            pictures = render(shots[start : start + _CHUNK], seed=self.seed, stream=STREAM)
-            for name, picture in zip(names[start : start + _CHUNK], pictures, strict=True):
+
+        def one_chunk(start: int) -> int:
+            chosen = slice(start, start + _CHUNK)
+            pictures = render(shots[chosen], seed=self.seed, stream=STREAM)
+            for name, picture in zip(names[chosen], pictures, strict=True):
                 _write_png(work / name, picture)
+            return len(pictures)
+
+        # one torch thread per worker: the many small steps of a picture gain nothing from sharing
+        # one step between cores, and lose much to waiting for each other on a busy machine
+        threads = torch.get_num_threads()
+        try:
+            with ThreadPoolExecutor(
+                threads, initializer=torch.set_num_threads, initargs=(1,)
+            ) as pool:
+                done = 0
+                for rendered in pool.map(one_chunk, range(0, len(shots), _CHUNK)):
+                    done += rendered
+                    progress(done, len(shots))
+        finally:
+            torch.set_num_threads(threads)
 
 
 def _write_png(path: Path, picture: Any) -> None:

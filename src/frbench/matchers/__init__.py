@@ -47,10 +47,14 @@ class Preprocess:
 
 
 class Matcher(Protocol):
-    """Turns aligned faces into vectors. Weights are loaded at first use, not on construction."""
+    """Turns aligned faces into vectors. Weights are loaded at first use, not on construction.
+
+    ``default_detector`` names the choice of the config group ``detector`` that it was made for.
+    """
 
     name: str
     preprocess: Preprocess
+    default_detector: str
 
     def embed(self, faces: Faces) -> Float32s:
         """float32 (b, d), not necessarily of unit length; a row with NaN is a failure to enrol."""

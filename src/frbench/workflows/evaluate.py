@@ -6,6 +6,7 @@ and the other verbs call ``measure`` for the five lines in the middle.
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,14 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from frbench.comparison import compare
-from frbench.embedding import embed
+from frbench.embedding import check_images, embed
 from frbench.gaps import differentials, paired_change
 from frbench.groups import assign_groups
 from frbench.judging import Evidence, judge
 from frbench.progress import Stages
 from frbench.rates import error_rates
 from frbench.results import ArmResult, Moment, Results, report_data, save_run
-from frbench.runs import plain, staged
+from frbench.runs import plain, run_place, staged
 from frbench.runtime import generator
 from frbench.settings import Arm, EvaluateConfig, check
 from frbench.terminal import print_summary
@@ -34,8 +35,8 @@ from frbench.values import EmbeddingSet, FaceSet, Finding
 
 def run(config: EvaluateConfig, stages: Stages) -> Results:
     """The flow, in one direction."""
-    with stages("reading the set"):
-        faces = assign_groups(config.benchmark.load(), config.groups)
+    with stages("reading the set") as progress:
+        faces = assign_groups(config.benchmark.load(progress=progress), config.groups)
     arms = tuple(measure(faces, arm, config, stages) for arm in config.arms or (None,))
     change = _change(arms, config, stages)
     rates = pd.concat([arm.rates for arm in arms], ignore_index=True)
@@ -106,7 +107,7 @@ def main(cfg: DictConfig) -> int:
     hydra = HydraConfig.get()
     started = datetime.now(UTC)
     partial = Path(hydra.runtime.output_dir)
-    final = Path(str(cfg.output)).expanduser()
+    final = run_place(str(cfg.output))
     if hydra.mode == RunMode.MULTIRUN:
         final = partial.with_name(_job_name(hydra.job.num, hydra.overrides.task))
     console = Console(stderr=True)
@@ -141,6 +142,9 @@ def exit_status(findings: tuple[Finding, ...], gate: str) -> int:
 def _templates(
     faces: FaceSet, arm: Arm, config: EvaluateConfig, stages: Stages, label: str
 ) -> EmbeddingSet:
+    if config.embedding.unreadable == "error" and not hasattr(arm.matcher, "lookup"):
+        with stages(f"checking image files{label}"):
+            check_images(faces)
     with stages(f"finding and embedding faces{label}") as progress:
         return embed(
             faces,
@@ -180,5 +184,7 @@ def _change(
 
 
 def _job_name(number: int, overrides: list[str]) -> str:
-    words = "_".join(each.replace("/", "-") for each in overrides)
+    """After what the sweep varies; what was typed as it stands is the same for all jobs."""
+    swept = [each for each in overrides if each not in sys.argv] or overrides
+    words = "_".join(each.replace("/", "-") for each in swept)
     return f"{number}_{words}"[:100]
