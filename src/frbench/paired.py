@@ -75,8 +75,10 @@ def default_measures() -> tuple[Measure, ...]:
 
 def _check_same_set(before: Arm, after: Arm) -> None:
     one, other = before[0], after[0]
-    same = one.groups == other.groups and all(
-        np.array_equal(getattr(one, name), getattr(other, name)) for name in ("subject", "group")
+    alike = ("groups", "ordered", "policy", "references_from")
+    same = all(getattr(one, name) == getattr(other, name) for name in alike) and all(
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("subject", "group", "stratum")
     )
     if not same:
         raise InputError(

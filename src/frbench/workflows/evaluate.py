@@ -33,6 +33,10 @@ from frbench.thresholds import choose_thresholds
 from frbench.values import EmbeddingSet, FaceSet, Finding
 
 
+WIDTH = 110
+"""Columns of the summary where no terminal says how wide it is."""
+
+
 def run(config: EvaluateConfig, stages: Stages) -> Results:
     """The flow, in one direction."""
     with stages("reading the set") as progress:
@@ -124,7 +128,8 @@ def main(cfg: DictConfig) -> int:
             seconds=stages.seconds,
         )
         record = save_run(folder, results, config, moment)
-    print_summary(report_data(results, record), final / "report.html", Console())
+    shown = Console(width=None if console.is_terminal else WIDTH)
+    print_summary(report_data(results, record), final / "report.html", shown)
     return exit_status(results.findings, config.gate)
 
 
