@@ -29,8 +29,11 @@ from frbench.reporting import ReportData
 from frbench.values import ALL, Finding
 
 STYLES = {"flag": "bold red", "watch": "yellow", "undecided": "magenta", "note": "cyan"}
-WIDE = 110
-"""Columns from which the terminal shows the whole table."""
+WIDE = 104
+"""Columns beside the longest group name from which the terminal shows the whole table."""
+
+NAME = 26
+"""Columns that a group name gets before it is folded."""
 
 SIGNS = {"flag": "⚑", "watch": "!", "undecided": "?", "note": "i"}
 
@@ -40,8 +43,9 @@ def print_summary(run: ReportData, report: Path, console: Console) -> None:
     page = Page(run.rates, run.gaps, run.thresholds, run.groups)
     if (run.record.get("benchmark") or {}).get("synthetic"):
         console.print(Text("Synthetic faces: no real person was measured.", style="bold yellow"))
+    wide = console.width >= WIDE + min(NAME, max(map(len, run.groups), default=0))
     for point in page.points:
-        console.print(rates_table(page, point, wide=console.width >= WIDE))
+        console.print(rates_table(page, point, wide=wide))
     for arm, points in run.thresholds.items():
         if points:
             start = f"{label_text(arm)}: " if arm else ""
@@ -66,7 +70,8 @@ def rates_table(page: Page, point: str, *, wide: bool = True) -> Table:
         pad_edge=False,
     )
     arms = [arm for arm in page.arms if arm]
-    table.add_column("group", overflow="fold", max_width=44)
+    longest = max((len(group_name(each)) for each in page.groups), default=0)
+    table.add_column("group", overflow="fold", max_width=44, min_width=min(NAME, longest))
     if arms:
         table.add_column("arm", no_wrap=True)
     for name in ("FMR", "in words", "FNMR", "FTE", "persons") if wide else ("FMR", "FNMR", "FTE"):

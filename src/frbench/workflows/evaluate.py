@@ -33,7 +33,7 @@ from frbench.thresholds import choose_thresholds
 from frbench.values import EmbeddingSet, FaceSet, Finding
 
 
-WIDTH = 110
+WIDTH = 100
 """Columns of the summary where no terminal says how wide it is."""
 
 
