@@ -119,10 +119,11 @@ def main() -> int:
     parser.add_argument("--only", action="append", choices=names, help="ask this tool again")
     asked = parser.parse_args().only or names
     cases = load_cases()
-    record: dict[str, Any] = {"tools": {}}
-    if RECORD.is_file() and len(asked) < len(names):
-        record = json.loads(RECORD.read_text(encoding="utf-8"))
-    tools = record["tools"] | {name: put_to(name, cases) for name in asked}
+    found = {name: put_to(name, cases) for name in asked}
+    tools: dict[str, Any] = {}
+    if RECORD.is_file():
+        tools = json.loads(RECORD.read_text(encoding="utf-8"))["tools"]
+    tools |= found
     record = {
         "command": "scripts/bench conformance",
         "made": datetime.now(UTC).date().isoformat(),

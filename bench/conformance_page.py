@@ -63,7 +63,7 @@ def page(cases: Sequence[Case], record: Mapping[str, Any]) -> str:
         if "not_asked" in tool:
             parts.append(f"**{name}** could not be asked on this machine: {tool['not_asked']}\n")
     parts.append(_table(cases, asked))
-    parts.append(_notes(cases, asked))
+    parts.append(_notes(cases, asked).rstrip("\n"))
     parts.append(ELSEWHERE)
     parts += [_case(number, case) for number, case in enumerate(cases, 1)]
     return "\n".join(parts)
@@ -93,6 +93,8 @@ def _notes(cases: Sequence[Case], asked: Mapping[str, Any]) -> str:
                 detail = found["detail"]
                 if found["result"] == "differs":
                     detail += f" ({in_words(found['answer'])})"
+                if remark := case.get("remarks", {}).get(name):
+                    detail += f"; {remark}"
                 function = f" `{found['api']}`" if "api" in found else ""
                 lines.append(f"- {number}, {name}{function}: {found['result']}: {detail}")
     return "\n".join(lines) + "\n"
