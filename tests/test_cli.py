@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,41 @@ def test_the_doctor_finds_this_environment_healthy(capsys: pytest.CaptureFixture
     """The environment that runs the tests has a torch and torchvision that fit together."""
     assert cli.run(["doctor"]) == 0
     assert "torchvision" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["output=/proc/nowhere/run"], "cannot be written"),
+        (["output=FILE/run"], "Not a directory"),
+        (["output=."], "is not a run of frbench"),
+        (["interval=null"], "must be a string or a list"),
+        (["benchmark.root=caf\u00e9"], "needs quotes of its own"),
+        (["matcher=dlbi"], "Could not find 'matcher/dlbi'"),
+    ],
+)
+def test_what_stops_before_the_job_is_no_traceback(
+    words: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The configuration system's own failures are sentences too, with status 2."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    (tmp_path / "FILE").write_text("mine")
+    assert cli.run(["evaluate", *words]) == 2
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert "Traceback" not in shown
+    assert [p.name for p in tmp_path.iterdir()] == ["FILE"]
+
+
+def test_home_is_found_where_the_shell_left_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """bash expands ~ after ``output=`` but not after ``benchmark.root=``."""
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert cli.home_expanded("benchmark.root=~/faces") == "benchmark.root=/home/somebody/faces"
+    assert cli.home_expanded("output=~") == "output=/home/somebody"
+    assert cli.home_expanded("~interval") == "~interval"
+    assert cli.home_expanded("output=runs~1") == "output=runs~1"

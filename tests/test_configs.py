@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -10,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from frbench.config import Builder, config_dir, resolved
 from frbench.errors import InputError
+from frbench.settings import check
 
 CONFIGS = config_dir()
 CHOICES = sorted(
@@ -24,7 +28,7 @@ def composed(*overrides: str) -> DictConfig:
     """The configuration of ``evaluate`` with these overrides, as the command line makes it."""
     OmegaConf.register_new_resolver("frbench.partial", lambda final: final, replace=True)
     with initialize_config_dir(version_base="1.3", config_dir=str(CONFIGS)):
-        return compose("evaluate", [*overrides, "output=out"])
+        return compose("evaluate", ["output=out", *overrides])
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -89,3 +93,66 @@ def test_a_setting_that_must_be_given_is_named(tmp_path: Path) -> None:
     """``???`` in YAML becomes a sentence that says what to type."""
     with pytest.raises(InputError, match=r"benchmark\.path=VALUE"):
         resolved(composed("benchmark=manifest"))
+
+
+def nodes_of(file: Path) -> dict[str, dict[str, Any]]:
+    """The parts that a file of choices describes, by name."""
+    node = OmegaConf.to_container(OmegaConf.load(file))
+    assert isinstance(node, dict)
+    if "_target_" in node:
+        return {file.stem: node}
+    return {
+        str(name): part
+        for name, part in node.items()
+        if isinstance(part, dict) and "_target_" in part
+    }
+
+
+INJECTED = {"device", "cache"}
+
+
+@pytest.mark.parametrize("file", sorted(CONFIGS.glob("*/*.yaml")), ids=lambda file: file.stem)
+def test_every_setting_of_a_part_can_be_typed(file: Path) -> None:
+    """What the YAML leaves out the command line refuses, so each setting stands in it, with the
+    constructor's own default wherever the file is named after the part's standard form."""
+    for name, node in nodes_of(file).items():
+        bound = Builder().bind({**node}, name)
+        if bound is None:
+            continue
+        takes = set(inspect.signature(bound[0]).parameters) - INJECTED
+        assert takes == set(node) - {"_target_"} - INJECTED, name
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("rules.gap_exceeds.severity=flga", "severity=flga is unknown"),
+        ("interval.level=95", "level=95 must lie between 0 and 1"),
+        ("+device.kid=cpu", "device: kid unknown"),
+        ("operating_point.target_fmr=[1e-3,0.001]", "more than once"),
+        ("operating_point.target_fmr=[low]", "'low' is not a number"),
+        ("embedding.batch=many", "must be a whole number"),
+        ("benchmark=scores benchmark.path=s.csv comparison=same_sex", "counted as it stands"),
+        ("benchmark=scores benchmark.path=s.csv matcher@before=tiny", "holds one matcher"),
+        (
+            "benchmark=scores benchmark.path=s.csv benchmark.kind=distance"
+            " operating_point=fixed operating_point.fixed=[0.6]",
+            "is written -0.6",
+        ),
+        ("output=${nowhere}", "'nowhere' not found"),
+    ],
+)
+def test_a_setting_without_effect_is_a_problem(override: str, words: str) -> None:
+    """Nothing that somebody typed is passed over in silence."""
+    with pytest.raises(InputError, match=re.escape(words)):
+        check(composed(*override.split()))
+
+
+def test_one_value_stands_for_a_list_of_one() -> None:
+    """groups.by=sex is the label sex, not the letters s, e and x."""
+    config = check(
+        composed("groups.by=sex", "operating_point.target_fmr=1e-3", "comparison.same=sex")
+    )
+    assert config.groups.by == ("sex",)
+    assert config.operating_point.target_fmr == (1e-3,)
+    assert config.comparison.same == ("sex",)

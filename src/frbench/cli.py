@@ -10,9 +10,11 @@ import ast
 import difflib
 import importlib
 import os
+import re
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -86,17 +88,21 @@ def guarded(work: Callable[[], int]) -> int:
 
 def _hydra_verb(verb: str, task: Callable[[Any], int], arguments: list[str]) -> int:
     import hydra
+    from hydra.errors import HydraException
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
 
     from frbench.config import config_dir
+    from frbench.staging import run_place
 
     token = os.urandom(4).hex()
 
     def partial(final: str) -> str:
-        place = Path(final)
+        place = run_place(final)
         return str(place.with_name(f".{place.name}.partial-{token}"))
 
     OmegaConf.register_new_resolver("frbench.partial", partial, replace=True)
+    OmegaConf.register_new_resolver("frbench.measured", _measured, replace=True)
     statuses: list[int] = []
 
     def job(cfg: Any) -> None:
@@ -104,15 +110,65 @@ def _hydra_verb(verb: str, task: Callable[[Any], int], arguments: list[str]) -> 
         if statuses[-1] == INTERRUPTED:
             raise KeyboardInterrupt
 
-    sys.argv = [f"frbench {verb}", *flags_first(arguments)]
+    sys.argv = [f"frbench {verb}", *map(home_expanded, flags_first(arguments))]
     try:
-        hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=verb)(job)()
+        with _errors_left_to_us():
+            hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=verb)(job)()
     except KeyboardInterrupt:
         return INTERRUPTED
     except SystemExit as leaving:
-        # the configuration system leaves with 1 when the configuration is wrong
         return FAILED if leaving.code not in (0, None) else DONE
+    except (HydraException, OmegaConfBaseException, ValueError) as wrong:
+        return _say(f"the configuration cannot be used: {_reasons(wrong)}")
+    except OSError as cause:
+        return _say(
+            f"{cause.filename}: cannot be written ({cause.strerror}); choose another folder with "
+            "output=DIR."
+        )
     return _worst(statuses)
+
+
+def home_expanded(word: str) -> str:
+    """``key=~/faces`` with the home folder in the place of ``~``.
+
+    Shells leave it alone after a key with a dot, and the override grammar has no such sign.
+    """
+    key, _, value = word.partition("=")
+    return f"{key}={os.path.expanduser(value)}" if re.match(r"~(/|$)", value) else word
+
+
+def _measured(matcher: str, benchmark: str) -> str:
+    """What a run's folder is named after; a list of scores has no matcher of ours."""
+    return benchmark if benchmark == "scores" else f"{matcher}_{benchmark}"
+
+
+@contextmanager
+def _errors_left_to_us() -> Iterator[None]:
+    """Lets the configuration system raise what it would otherwise print as a traceback."""
+    name = "HYDRA_FULL_ERROR"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _reasons(wrong: Exception) -> str:
+    from hydra.errors import OverrideParseException
+
+    if os.environ.get("FRBENCH_TRACEBACK"):
+        traceback.print_exception(wrong)
+    told = [str(each).strip() for each in (wrong, wrong.__cause__) if each is not None]
+    if isinstance(wrong, OverrideParseException):
+        told.append(
+            "a value with spaces, commas, = or letters beyond a-z needs quotes of its own, as in "
+            "'benchmark.root=\"my faces\"'"
+        )
+    return "\n".join(told)
 
 
 def flags_first(arguments: Sequence[str]) -> list[str]:

@@ -33,16 +33,18 @@ def resolved(cfg: DictConfig) -> dict[str, Any]:
     Raises:
         InputError: a value marked ``???`` was not given, or a reference leads nowhere.
     """
-    missing = sorted(OmegaConf.missing_keys(cfg))
+    try:
+        missing = sorted(OmegaConf.missing_keys(cfg))
+        container = OmegaConf.to_container(cfg, resolve=True)
+    except OmegaConfBaseException as cause:
+        reason = str(cause).splitlines()[0]
+        where = f"{cause.full_key}: " if cause.full_key else ""
+        raise InputError(f"the configuration cannot be resolved: {where}{reason}.") from cause
     if missing:
         raise InputError(
             f"the setting{'s' * (len(missing) > 1)} {', '.join(missing)} must be given: "
             + " ".join(f"{key}=VALUE" for key in missing)
         )
-    try:
-        container = OmegaConf.to_container(cfg, resolve=True)
-    except OmegaConfBaseException as cause:
-        raise InputError(f"the configuration cannot be resolved: {cause}") from cause
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}
 
@@ -106,7 +108,10 @@ class Builder:
         return {name: part for name, part in built.items() if part is not None}
 
     def settings(self, kind: type[T], node: Mapping[str, Any], where: str) -> T | None:
-        """A frozen dataclass of settings from a node of the same keys; lists become tuples."""
+        """A frozen dataclass of settings from a node of the same keys.
+
+        Lists become tuples, and one value where several may stand is a tuple of one.
+        """
         known = {each.name: each for each in fields(kind)}  # type: ignore[arg-type]
         unknown = [key for key in node if key not in known]
         if unknown:
@@ -123,7 +128,7 @@ class Builder:
             self.problems.append(f"{where}: {', '.join(absent)} must be given")
             return None
         try:
-            return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in node.items()})
+            return kind(**{key: _fitted(value, known[key].type) for key, value in node.items()})
         except (InputError, TypeError, ValueError) as cause:
             self.problems.append(f"{where}: {cause}")
             return None
@@ -155,3 +160,11 @@ class Builder:
             self.problems.append(f"{where}: _target_ {target} is not a part")
             return None
         return factory
+
+
+def _fitted(value: Any, annotation: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    if value is not None and str(annotation).startswith("tuple["):
+        return (value,)
+    return value

@@ -76,7 +76,8 @@ class DlibWorkers:
         self.close()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "frbench.dlib_worker", str(self._jitter)]
+        # -P: a file of the user's that is called numpy.py must not be taken for the module
+        command = [sys.executable, "-P", "-m", "frbench.dlib_worker", str(self._jitter)]
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     @staticmethod

@@ -1,8 +1,4 @@
-"""The run folder: written whole or not at all, hashed, and read back.
-
-A run is first written beside its final place under a name that begins with a dot, and renamed
-when everything is in it; a folder with a ``run.json`` is therefore always complete.
-"""
+"""What is in a run folder: tables, tallies and the record, written, hashed and read back."""
 
 from __future__ import annotations
 
@@ -10,11 +6,8 @@ import hashlib
 import importlib.metadata
 import json
 import math
-import os
-import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -192,51 +185,6 @@ def read_findings(path: Path) -> list[Finding]:
 def threshold_row(arm: str, threshold: Threshold) -> dict[str, Any]:
     """A threshold as a row of the record, with the arm it belongs to."""
     return {"arm": arm, "label": threshold.label, **asdict(threshold)}
-
-
-@contextmanager
-def staged(final: Path, partial: Path) -> Iterator[Path]:
-    """A folder to write into that takes its final place only when the block ends well.
-
-    A complete run that already stands at ``final`` is not lost: it moves aside to ``final~1``,
-    ``final~2``, … When the block fails, what was written so far is removed.
-
-    Raises:
-        InputError: the place cannot be written, or the disk is full.
-    """
-    try:
-        _refuse_what_is_no_run(final)
-        partial.mkdir(parents=True, exist_ok=True)
-        yield partial
-        _refuse_what_is_no_run(final)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        if final.exists():
-            final.rename(_aside(final))
-        os.replace(partial, final)
-    except OSError as cause:
-        raise InputError(
-            f"{cause.filename or partial}: cannot be written ({cause.strerror or cause}); choose "
-            "another folder with output=DIR or make room; nothing was left half-written and "
-            "finished templates stay in the cache."
-        ) from cause
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _refuse_what_is_no_run(final: Path) -> None:
-    if not final.exists():
-        return
-    if final.is_file() or (any(final.iterdir()) and not (final / "run.json").is_file()):
-        raise InputError(
-            f"output={final} exists and is not a run of frbench; choose another folder."
-        )
-
-
-def _aside(final: Path) -> Path:
-    number = 1
-    while (place := final.with_name(f"{final.name}~{number}")).exists():
-        number += 1
-    return place
 
 
 def hash_file(path: Path) -> str:

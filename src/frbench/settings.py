@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,13 +30,26 @@ class OperatingPoint:
 
     def __post_init__(self) -> None:
         for name in ("target_fmr", "fixed"):
-            numbers = tuple(float(each) for each in getattr(self, name))
+            numbers = tuple(_number(each, name) for each in getattr(self, name))
+            repeated = sorted({each for each in numbers if numbers.count(each) > 1})
+            if repeated:
+                raise InputError(f"{name} names {repeated[0]:g} more than once; name it once")
             object.__setattr__(self, name, numbers)
         outside = [target for target in self.target_fmr if not 0 < target < 1]
         if outside:
             raise InputError(f"target_fmr {outside} must lie between 0 and 1, e.g. 1e-3")
         if not self.target_fmr and not self.fixed:
             raise InputError("give at least one target_fmr or one fixed threshold")
+
+
+def _number(value: Any, name: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{name}: {value!r} is not a number") from None
+    if not math.isfinite(number):
+        raise InputError(f"{name}: {number} is not a finite number")
+    return number
 
 
 @dataclass(frozen=True)
@@ -59,8 +73,8 @@ class EmbeddingSpec:
             raise InputError(
                 f"unreadable={self.unreadable} is unknown; take one of {', '.join(UNREADABLE)}"
             )
-        if self.batch < 1:
-            raise InputError(f"batch={self.batch} must be at least 1")
+        if not isinstance(self.batch, int) or self.batch < 1:
+            raise InputError(f"batch={self.batch} must be a whole number, at least 1")
 
 
 @dataclass(frozen=True)
@@ -104,10 +118,11 @@ def check(cfg: DictConfig) -> EvaluateConfig:
         InputError: with every problem of the configuration at once.
     """
     plain = resolved(cfg)
-    device_spec = plain["device"] or {}
-    device = DeviceSpec(kind=str(device_spec.get("kind", "auto"))).resolve()
+    device_spec = dict(plain["device"] or {})
+    device = DeviceSpec(kind=str(device_spec.pop("kind", "auto"))).resolve()
     cache = Path(str(plain["cache"])).expanduser()
     builder = Builder(device=device, cache=cache)
+    builder.problems += [f"device: {key} unknown; it takes kind" for key in device_spec]
     benchmark = builder.part(plain["benchmark"], "benchmark")
     if benchmark is None and not builder.problems:
         builder.problems.append("benchmark: name a set, e.g. benchmark=synthetic")
@@ -116,9 +131,12 @@ def check(cfg: DictConfig) -> EvaluateConfig:
     comparison = builder.settings(ComparisonSpec, plain["comparison"], "comparison")
     point = builder.settings(OperatingPoint, plain["operating_point"], "operating_point")
     embedding = builder.settings(EmbeddingSpec, plain["embedding"], "embedding")
+    if hasattr(benchmark, "tally"):
+        builder.problems += _without_effect_on_scores(plain, benchmark, comparison, point)
     interval = builder.part(plain["interval"], "interval")
     measures = builder.parts(plain["measures"], "measures")
     rules = builder.parts(plain["rules"], "rules")
+    builder.problems += _out_of_range({"interval": interval, **_named("rules", rules)})
     gate = builder.choice(plain["gate"], GATES, "gate")
     if not isinstance(plain["seed"], int) or plain["seed"] < 0:
         builder.problems.append(f"seed={plain['seed']} must be a whole number, not negative")
@@ -145,6 +163,49 @@ def check(cfg: DictConfig) -> EvaluateConfig:
         gate=gate,
         resolved=plain,
     )
+
+
+def _named(group: str, parts: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{group}.{name}": part for name, part in parts.items()}
+
+
+def _out_of_range(parts: Mapping[str, Any]) -> list[str]:
+    """Confidence levels that are no fraction, and severities that no gate would ever see."""
+    problems = []
+    for where, part in parts.items():
+        level = getattr(part, "level", 0.95)
+        if not isinstance(level, int | float) or not 0 < level < 1:
+            problems.append(f"{where}.level={level} must lie between 0 and 1, as 0.95 does")
+        severity = getattr(part, "severity", "flag")
+        if severity not in GATES[1:]:
+            problems.append(
+                f"{where}.severity={severity} is unknown; take one of {', '.join(GATES[1:])}"
+            )
+    return problems
+
+
+def _without_effect_on_scores(
+    plain: Mapping[str, Any],
+    benchmark: Any,
+    comparison: ComparisonSpec | None,
+    point: OperatingPoint | None,
+) -> list[str]:
+    """Settings that a list of scores cannot follow, rather than leave them out in silence."""
+    problems = []
+    if comparison is not None and comparison.same:
+        problems.append(
+            "comparison.same: a list of scores is counted as it stands; take comparison=all_pairs "
+            "and list only the comparisons wanted"
+        )
+    if plain["before"]:
+        problems.append("before: a list of scores holds one matcher; compare two runs instead")
+    above = [value for value in (point.fixed if point else ()) if value > 0]
+    if above and benchmark.kind == "distance":
+        problems.append(
+            f"operating_point.fixed={above[0]:g}: distances are negated, so a limit of "
+            f"{above[0]:g} is written {-above[0]:g}"
+        )
+    return problems
 
 
 def _reaching(comparison: ComparisonSpec, point: OperatingPoint) -> ComparisonSpec:

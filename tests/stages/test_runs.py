@@ -16,11 +16,11 @@ from frbench.runs import (
     artefact_hashes,
     plain,
     read_tally,
-    staged,
     write_json,
     write_table,
     write_tally,
 )
+from frbench.staging import run_place, staged
 from frbench.values import Histogram, ScoredPairs, ScoreTally
 
 
@@ -147,3 +147,32 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
         assert not (place / "run").exists()
     finally:
         subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_fault_that_is_not_about_the_run_folder_stays_what_it_is(tmp_path: Path) -> None:
+    """A dead child process or an absent input is not "choose another output"."""
+    for failure in (BrokenPipeError(32, "Broken pipe"), FileNotFoundError(2, "No", "input.pt")):
+        with (
+            pytest.raises(type(failure)),
+            staged(tmp_path / "run", tmp_path / ".partial"),
+        ):
+            raise failure
+
+
+def test_an_empty_folder_is_filled_and_not_moved_aside(tmp_path: Path) -> None:
+    """Whoever made the output folder beforehand finds the run in it, and no second folder."""
+    (tmp_path / "run").mkdir()
+    with staged(tmp_path / "run", tmp_path / ".partial") as folder:
+        (folder / "run.json").write_text("{}")
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+    assert (tmp_path / "run" / "run.json").is_file()
+
+
+def test_every_output_has_a_name_that_a_neighbour_can_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``.`` and ``..`` have none as they stand."""
+    monkeypatch.chdir(tmp_path)
+    assert run_place(".") == tmp_path
+    assert run_place("a/..") == tmp_path
+    assert run_place("a/b") == Path("a/b")

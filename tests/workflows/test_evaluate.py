@@ -183,7 +183,7 @@ def test_a_sweep_writes_a_folder_per_job(stored: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     names = sorted(p.name for p in (tmp_path / "sweep").iterdir() if p.is_dir())
-    assert len(names) == 2
+    assert names == ["0_interval=wilson_effective", "1_interval=wilson"]
     assert all((tmp_path / "sweep" / name / "run.json").is_file() for name in names)
 
 

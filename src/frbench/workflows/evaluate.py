@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from rich.console import Console
@@ -25,13 +26,13 @@ from frbench.judging import Evidence, judge
 from frbench.progress import Stages
 from frbench.rates import error_rates
 from frbench.results import ArmResult, Moment, Results, report_data, save_run
-from frbench.runs import plain, run_place, staged
+from frbench.runs import plain
 from frbench.runtime import generator
 from frbench.settings import Arm, EvaluateConfig, check
+from frbench.staging import run_place, staged
 from frbench.terminal import print_summary
 from frbench.thresholds import choose_thresholds
 from frbench.values import EmbeddingSet, FaceSet, Finding
-
 
 WIDTH = 100
 """Columns of the summary where no terminal says how wide it is."""
@@ -189,7 +190,11 @@ def _change(
 
 
 def _job_name(number: int, overrides: list[str]) -> str:
-    """After what the sweep varies; what was typed as it stands is the same for all jobs."""
-    swept = [each for each in overrides if each not in sys.argv] or overrides
-    words = "_".join(each.replace("/", "-") for each in swept)
+    """After what the sweep varies; the rest is the same for all jobs."""
+    typed = OverridesParser.create().parse_overrides(
+        [w for w in sys.argv if not w.startswith("-") and "=" in w]
+    )
+    keys = {each.key_or_group for each in typed if each.is_sweep_override()}
+    swept = [each for each in overrides if each.partition("=")[0].lstrip("+") in keys]
+    words = "_".join(each.replace("/", "-") for each in swept or overrides)
     return f"{number}_{words}"[:100]
