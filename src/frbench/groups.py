@@ -7,7 +7,7 @@ Levels are fixed before anything is counted, so a group that is absent keeps its
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -15,11 +15,13 @@ import numpy as np
 import pandas as pd
 
 from frbench.errors import InputError
-from frbench.values import UNLABELLED, FaceSet
+from frbench.label_columns import refuse_outer_spaces
+from frbench.values import ALL, UNLABELLED, FaceSet
 
 SEPARATOR = "/"
 MOST_AUTOMATIC_VALUES = 12
 MOST_CROSSED_GROUPS = 100
+ON_CONFLICT = ("error", "majority", "drop", "keep")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,15 @@ class GroupSpec:
     varies: tuple[str, ...] = ()
     on_conflict: Literal["error", "majority", "drop", "keep"] = "error"
 
+    def __post_init__(self) -> None:
+        if self.on_conflict not in ON_CONFLICT:
+            raise InputError(
+                f"on_conflict={self.on_conflict} is unknown; take one of {', '.join(ON_CONFLICT)}"
+            )
+        for label, levels in self.levels.items():
+            if len({str(level) for level in levels}) < len(levels):
+                raise InputError(f"levels.{label} names a value more than once; name it once")
+
 
 def assign_groups(faces: FaceSet, spec: GroupSpec) -> FaceSet:
     """The set with a ``group`` column: category, levels fixed, unlabelled ones last.
@@ -58,6 +69,8 @@ def assign_groups(faces: FaceSet, spec: GroupSpec) -> FaceSet:
     """
     table = faces.faces.copy()
     notes: list[str] = []
+    _require_labels(table, spec.levels, faces.name, setting="levels")
+    _require_labels(table, spec.varies, faces.name, setting="varies")
     for label, limits in spec.bands.items():
         table[f"label_{label}"] = _banded(table, label, limits)
     by = spec.by if spec.by is not None else _automatic(table)
@@ -68,6 +81,7 @@ def assign_groups(faces: FaceSet, spec: GroupSpec) -> FaceSet:
         )
     _require_labels(table, by, faces.name)
     for label in by:
+        refuse_outer_spaces(table[f"label_{label}"], f"{faces.name}: label {label}")
         table, note = _one_value_per_person(table, label, spec, faces.name)
         notes += note
     table = table.reset_index(drop=True)
@@ -82,17 +96,21 @@ def label_names(table: pd.DataFrame) -> list[str]:
     return [str(c).removeprefix("label_") for c in table.columns if str(c).startswith("label_")]
 
 
-def _require_labels(table: pd.DataFrame, by: Sequence[str], name: str) -> None:
+def _require_labels(
+    table: pd.DataFrame, by: Collection[str], name: str, *, setting: str = "by"
+) -> None:
     present = label_names(table)
     absent = [label for label in by if label not in present]
     if absent:
         raise InputError(
-            f"groups.by names {', '.join(absent)}, but the set {name} has no such label; "
+            f"groups.{setting} names {', '.join(absent)}, but the set {name} has no such label; "
             f"it has: {', '.join(present) or 'no labels at all'}."
         )
     repeated = sorted({label for label in by if list(by).count(label) > 1})
     if repeated:
-        raise InputError(f"groups.by names {', '.join(repeated)} more than once; name it once.")
+        raise InputError(
+            f"groups.{setting} names {', '.join(repeated)} more than once; name it once."
+        )
 
 
 def _automatic(table: pd.DataFrame) -> tuple[str, ...]:
@@ -180,11 +198,28 @@ def _combined(table: pd.DataFrame, by: Sequence[str], spec: GroupSpec) -> pd.Cat
     for part in parts[1:]:
         joined = joined + SEPARATOR + part
     crossed = [SEPARATOR.join(each) for each in itertools.product(*levels)]
+    _refuse_ambiguous(crossed, by)
     present = set(joined.unique())
     if len(crossed) > MOST_CROSSED_GROUPS and not spec.levels:
         crossed = [group for group in crossed if group in present]
     incomplete = sorted(present.difference(crossed))
     return pd.Categorical(joined, categories=[*crossed, *incomplete])
+
+
+def _refuse_ambiguous(names: list[str], by: Sequence[str]) -> None:
+    if ALL in names:
+        raise InputError(
+            f"label {by[0]} has the value {ALL!r}, which names the pooled row of every table; "
+            "give it another name."
+        )
+    once: set[str] = set()
+    for name in names:
+        if name in once:
+            raise InputError(
+                f"two combinations of {' and '.join(by)} are both called {name!r}, since values "
+                f"hold the separator {SEPARATOR!r}; give them other names."
+            )
+        once.add(name)
 
 
 def _levels(values: pd.Series[str], label: str, spec: GroupSpec) -> list[str]:

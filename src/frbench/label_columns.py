@@ -48,8 +48,24 @@ def face_table(
             f"{what}: columns {', '.join(clashes)} clash with each other or with a reserved name "
             "of the face table; rename them"
         )
+    refuse_outer_spaces(identity["subject_id"], f"{what}: column subject_id")
     ordered = identity[list(FACE_COLUMNS)].reset_index(drop=True)
     return pd.concat([ordered, others.rename(columns=renamed).reset_index(drop=True)], axis=1)
+
+
+def refuse_outer_spaces(values: pd.Series, where: str) -> None:
+    """Raise InputError where two values differ in nothing but spaces around them.
+
+    ``p1`` and ``p1 `` would be two persons, whose comparisons are then counted as non-mated.
+    """
+    occurring = sorted(values.dropna().unique())
+    bare = pd.Series(occurring, dtype="str").str.strip()
+    doubled = bare.duplicated(keep=False).to_numpy()
+    twins = [repr(text) for text, twin in zip(occurring, doubled, strict=True) if twin]
+    if twins:
+        raise InputError.listing(
+            f"{where}: values that differ only in spaces around them; mend them:", twins
+        )
 
 
 def label_name(column: str) -> str:

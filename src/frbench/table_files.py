@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ import pandas as pd
 from frbench.errors import InputError
 
 _PARQUET_MAGIC = b"PAR1"
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+"""What pandas calls the row numbers of a filtered table; they would look like a label."""
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -168,6 +171,7 @@ def _from_parquet(data: bytes, path: Path, what: str) -> pd.DataFrame:
     columns = [
         pd.Series([missing_or_text(cell) for cell in column.to_pylist()], name=name, dtype="str")
         for name, column in zip(table.column_names, table.columns, strict=True)
+        if not _PANDAS_INDEX.fullmatch(name)
     ]
     return pd.concat(columns, axis=1) if columns else pd.DataFrame()
 

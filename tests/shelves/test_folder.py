@@ -142,3 +142,13 @@ def test_folders_and_label_file_of_lfw_agree():
     by_folder = FolderBenchmark(root=str(root)).load().faces
     assert by_file["subject_id"].tolist() == by_folder["subject_id"].tolist()
     assert by_file["path"].tolist() == by_folder["path"].tolist()
+
+
+def test_all_formats_that_can_be_decoded_are_found(tmp_path):
+    """TIFF, GIF and the portable formats of the older sets are images too."""
+    (tmp_path / "p").mkdir()
+    names = ["a.tif", "b.ppm", "c.pgm", "d.GIF", "e.png", "notes.txt"]
+    for name in names:
+        (tmp_path / "p" / name).touch()
+    faces = FolderBenchmark(root=str(tmp_path)).load().faces
+    assert faces["path"].tolist() == [f"p/{name}" for name in names[:-1]]

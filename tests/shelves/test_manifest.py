@@ -223,3 +223,26 @@ def test_the_london_set_loads():
     assert loaded.faces["subject_id"].nunique() == 102
     assert loaded.faces["subject_id"].str.len().eq(3).all()
     assert loaded.name == "frll"
+
+
+def test_persons_that_differ_only_in_outer_spaces(tmp_path):
+    """``p`` and ``p `` would be two persons, and their mated comparison a non-mated one."""
+    path = written(tmp_path, HEADER + "a.jpg,p,f,3\nb.jpg,p ,f,3\n")
+    assert "'p '" in refusal(path)
+
+
+def test_the_row_numbers_of_a_filtered_table_are_no_label(tmp_path):
+    """pandas keeps them in Parquet as a column of its own naming."""
+    frame = pd.DataFrame(
+        {"path": ["a", "b", "c"], "subject_id": ["1", "2", "3"], "sex": list("fmf")}
+    )
+    frame[frame["path"] != "b"].to_parquet(tmp_path / "set.parquet")
+    faces = ManifestBenchmark(path=str(tmp_path / "set.parquet")).load().faces
+    assert [name for name in faces.columns if name.startswith("label_")] == ["label_sex"]
+
+
+def test_one_label_column_without_brackets(tmp_path):
+    """``label_columns=sex`` is one label, not the letters of its name."""
+    path = written(tmp_path, HEADER + "a.jpg,p,f,3\n")
+    faces = ManifestBenchmark(path=str(path), label_columns="sex").load().faces
+    assert list(faces.columns[3:]) == ["label_sex", "age"]

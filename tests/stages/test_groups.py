@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -148,3 +149,42 @@ def test_order_of_rows_changes_nothing(rows: list[tuple[int, str, str]], random:
     assert not plain.isna().any()
     assert dict(plain) == dict(other)
     assert list(plain.cat.categories) == list(other.cat.categories)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({"on_conflict": "magority"}, "on_conflict=magority is unknown"),
+        ({"levels": {"sex": ["f", "f"]}}, "more than once"),
+    ],
+)
+def test_a_setting_that_means_nothing_is_refused(chosen: dict[str, Any], words: str) -> None:
+    """A misspelt rule for contradictions must not be taken for another rule."""
+    with pytest.raises(InputError, match=words):
+        GroupSpec(by=("sex",), **chosen)
+
+
+@pytest.mark.parametrize("setting", [{"varies": ("gender",)}, {"levels": {"gender": ["f"]}}])
+def test_settings_of_a_label_that_is_not_there(setting: dict[str, Any]) -> None:
+    """A misspelt label in any setting is named, not passed over."""
+    faces = face_set(sex=["f", "m"])
+    with pytest.raises(InputError, match="names gender, but the set"):
+        assign_groups(faces, GroupSpec(by=("sex",), **setting))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [(("all", "f"), "names the pooled row"), (("f", "f "), "differ only in spaces")],
+)
+def test_values_that_would_be_confused(values: tuple[str, str], words: str) -> None:
+    """A group called like the pooled row, or two that look the same, are refused."""
+    faces = face_set(sex=list(values))
+    with pytest.raises(InputError, match=words):
+        assign_groups(faces, GroupSpec(by=("sex",)))
+
+
+def test_two_combinations_of_one_name() -> None:
+    """a/b with c and a with b/c would be counted as one group."""
+    faces = face_set(sex=["a/b", "a"], race=["c", "b/c"])
+    with pytest.raises(InputError, match="are both called 'a/b/c'"):
+        assign_groups(faces, GroupSpec(by=("sex", "race")))
