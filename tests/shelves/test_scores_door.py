@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -102,3 +103,35 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """No traceback for a path that leads nowhere."""
     with pytest.raises(InputError, match="no such file"):
         ScoreBenchmark(path=tmp_path / "none.csv").load()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda lines: [lines[0], *(line + "," for line in lines[1:])], "got 8"),
+        (lambda lines: [*lines[:2], "p1,r2,001,002"], "got 4"),
+        (lambda lines: [lines[0] + ",score", *(line + ",1" for line in lines[1:])], "more than"),
+        (lambda lines: [line.replace(",", ";") for line in lines], "semicolons"),
+    ],
+)
+def test_cells_are_never_shifted_or_filled_in(
+    tmp_path: Path, change: Callable[[list[str]], list[str]], words: str
+) -> None:
+    """A half-written row is not a failed comparison, and a comma too many moves no column."""
+    path = write(tmp_path)
+    path.write_text("\n".join(change(path.read_text().splitlines())) + "\n")
+    with pytest.raises(InputError, match=words):
+        ScoreBenchmark(path=path).load()
+
+
+def test_a_number_beside_a_blank_is_the_same_label(tmp_path: Path) -> None:
+    """Parquet holds a whole number as 30.0 in the column that has a gap, and as 30 in the other."""
+    rows = {**ROWS, "score": [0.9, 0.1, None, 0.8]}
+    rows |= {"probe_age": [30.0, 30.0, np.nan, np.nan], "reference_age": [30, 41, 30, 41]}
+    rows["reference_subject"] = ["001", "003", "001", "003"]
+    pd.DataFrame(rows).to_parquet(tmp_path / "scores.parquet")
+    faces = ScoreBenchmark(path=tmp_path / "scores.parquet").load().faces
+    labels = dict(zip(faces["image_id"], faces["label_age"], strict=True))
+    assert labels["p1"] == labels["r1"] == "30"
+    assert labels["r2"] == "41"
+    assert pd.isna(labels["p2"])

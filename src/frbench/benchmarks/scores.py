@@ -5,6 +5,7 @@ One row per comparison, with the persons and labels of both sides; no image is o
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +14,12 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
 
 from frbench.benchmarks import Progress, silent
 from frbench.errors import InputError
+from frbench.table_files import missing_or_text
 from frbench.values import FaceSet, ScoredPairs, ScoreTally
 
 REQUIRED = ("probe_id", "reference_id", "probe_subject", "reference_subject", "score")
@@ -141,12 +145,36 @@ def _read_table(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the score list with benchmark.path=FILE.")
     try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            return pd.read_parquet(path)
-        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        with path.open("rb") as file:
+            if file.read(4) == b"PAR1":
+                # without pandas' notes an index of the writer's is a column like the others
+                table: pd.DataFrame = pq.read_table(path).to_pandas(ignore_metadata=True)
+                return table
+        return _read_csv(path)
     except (OSError, ValueError, pa.ArrowException, UnicodeError) as cause:
         reason = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
         raise InputError(f"{path}: cannot be read as a table ({reason}).") from cause
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """All cells as text. A row with a cell too many or too few is an error: a reader that fills
+    or shifts it would count a half-written row as a failed comparison."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header = next(csv.reader(file), [])
+    doubled = sorted({name for name in header if header.count(name) > 1})
+    if doubled:
+        raise InputError(f"{path}: column {', '.join(doubled)} occurs more than once; keep one.")
+    if len(header) == 1 and ";" in header[0]:
+        raise InputError(f"{path} is separated by semicolons; save it with commas.")
+    cells = pa_csv.read_csv(
+        path,
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+        convert_options=pa_csv.ConvertOptions(
+            column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
+        ),
+    )
+    table: pd.DataFrame = cells.to_pandas()
+    return table.rename(columns=str.strip)
 
 
 def _is_label(column: str, columns: Sequence[str]) -> bool:
@@ -197,8 +225,10 @@ def _checked(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def _as_text(values: pd.Series[str]) -> pd.Series[str]:
+    if pd.api.types.is_float_dtype(values):
+        values = values.map(missing_or_text)  # 7.0 beside a blank is the 7 of the other side
     text = values.astype("str").str.strip()
-    return text.where(values.notna() & (text != ""))
+    return text.where(values.notna() & ~text.str.lower().isin(["", "nan"]))
 
 
 def _as_scores(values: pd.Series[str], problems: list[str]) -> pd.Series[float]:
