@@ -34,8 +34,12 @@ class World:
         """The same world with its images in another order, or a part of them."""
         e = self.embedded
         taken = EmbeddingSet(
-            e.vectors[chosen], e.enrolled[chosen], e.failure[chosen], e.image_id[chosen],
-            e.matcher, e.fingerprint,
+            e.vectors[chosen],
+            e.enrolled[chosen],
+            e.failure[chosen],
+            e.image_id[chosen],
+            e.matcher,
+            e.fingerprint,
         )
         return World(taken, self.faces.iloc[chosen].reset_index(drop=True))
 
