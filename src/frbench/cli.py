@@ -95,6 +95,8 @@ def _hydra_verb(verb: str, task: Callable[[Any], int], arguments: list[str]) -> 
     from frbench.config import config_dir
     from frbench.staging import run_place
 
+    # threads that spin while they wait for each other starve on a machine that others use too
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     token = os.urandom(4).hex()
 
     def partial(final: str) -> str:
