@@ -139,6 +139,7 @@ def test_every_setting_of_a_part_can_be_typed(file: Path) -> None:
             " operating_point=fixed operating_point.fixed=[0.6]",
             "is written -0.6",
         ),
+        ("before=tiny", "write matcher@before=tiny"),
         ("output=${nowhere}", "'nowhere' not found"),
     ],
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import difflib
 import importlib
+import io
 import os
 import re
 import sys
@@ -31,6 +32,9 @@ DONE, AT_GATE, FAILED, UNDECIDED, INTERRUPTED = 0, 1, 2, 3, 130
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs one verb and exits with its status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # a terminal that lacks a sign shows "?", rather than failing a run that is complete
+        sys.stdout.reconfigure(errors="replace")
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 

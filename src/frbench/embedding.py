@@ -7,6 +7,7 @@ that an image's vector is the same in a first run, a resumed one and a repeated 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -63,8 +64,8 @@ def embed(
         progress: called with (images done, images in all).
 
     Raises:
-        InputError: unreadable files, an unknown choice, an unusable cache folder, missing
-            landmarks or weights.
+        InputError: unreadable files, one file under two ids, an unknown choice, an unusable
+            cache folder, missing landmarks or weights.
     """
     ids = faces.faces["image_id"].to_numpy(dtype=np.str_)
     if hasattr(matcher, "lookup"):
@@ -74,6 +75,7 @@ def embed(
     if unreadable not in get_args(Unreadable):
         known = ", ".join(get_args(Unreadable))
         raise InputError(f"embedding.unreadable={unreadable} is unknown; use one of {known}")
+    _refuse_doubled(faces)
     job = _Job(detector, matcher, choice, batch, cache)
     paths = [faces.root / path for path in faces.faces["path"]]
     prepared, templates = job.run(paths, progress or _silent)
@@ -188,6 +190,23 @@ def _effective(preprocess: Preprocess, detector: Detector) -> Preprocess:
 
 def _silent(done: int, total: int) -> None:
     """Progress that nobody asked for."""
+
+
+def _refuse_doubled(faces: FaceSet) -> None:
+    """One file under two ids would be compared with itself, as mated or as non-mated."""
+    paths = faces.faces["path"].map(os.path.normpath)
+    doubled = paths.duplicated(keep=False).to_numpy()
+    if doubled.any():
+        rows = faces.faces[doubled]
+        raise InputError.listing(
+            f"{faces.name}: files that are listed more than once; keep one row of each:",
+            [
+                f"{path} as {image} of {person}"
+                for path, image, person in zip(
+                    rows["path"], rows["image_id"], rows["subject_id"], strict=True
+                )
+            ],
+        )
 
 
 def _refuse_unreadable(prepared: list[Prepared], faces: FaceSet, *, kept: bool) -> None:

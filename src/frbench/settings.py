@@ -222,6 +222,10 @@ def _arms(plain: Mapping[str, Any], builder: Builder) -> tuple[Arm, ...]:
         return ()
     arms = []
     for name, node in present.items():
+        if not isinstance(node, Mapping):
+            where = "matcher" if name == "after" else "matcher@before"
+            builder.problems.append(f"{name}={node} is no choice; write {where}={node}")
+            continue
         matcher = builder.part(node, "matcher" if name == "after" else "before")
         if matcher is None:
             continue

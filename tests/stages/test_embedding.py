@@ -442,3 +442,13 @@ def test_real_photographs_from_files_to_templates(tmp_path):
     mated = (person[:, None] == person) & ~np.eye(8, dtype=bool)
     assert scores[mated].min() > scores[person[:, None] != person].max()
     assert same(found, embed(faces, DlibHogDetector(), DlibMatcher(), cache=tmp_path))
+
+
+def test_one_file_under_two_ids_is_refused(root, small):
+    """It would be compared with itself: a sure match, whoever is said to be on it."""
+    face_set(root, 2)
+    faces = faces_of(root, ["0.png", "1.png", "./0.png"])
+    with pytest.raises(InputError, match="listed more than once") as caught:
+        embed(faces, WHOLE, small)
+    assert "./0.png" in str(caught.value)
+    assert "- 1.png" not in str(caught.value)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import os
+import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -272,3 +274,35 @@ def test_help_and_configuration_are_shown(tmp_path: Path, flag: str) -> None:
     assert done.returncode == 0
     assert "operating_point" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_needs_to_read_the_table(
+    stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``frbench evaluate … | head`` has a complete run behind it, and status 0."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FRBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    words = ["benchmark=manifest", f"benchmark.path={stored / 'manifest.csv'}", "groups.by=[sex]"]
+    words += ["matcher=embeddings", f"matcher.path={stored / 'vectors.npz'}", "output=out"]
+    with open(writing, "w", encoding="utf-8") as nobody, redirect_stdout(nobody):
+        status = cli.run(["evaluate", *words, "operating_point.target_fmr=[1e-2]"])
+    assert status == 0
+    assert (tmp_path / "out" / "run.json").is_file()
+
+
+def test_a_terminal_that_lacks_a_sign_still_shows_the_table(stored: Path, tmp_path: Path) -> None:
+    """With an ASCII terminal other signs become question marks; the run does not fail."""
+    words = ["benchmark=manifest", f"benchmark.path={stored / 'manifest.csv'}", "groups.by=[sex]"]
+    words += ["matcher=embeddings", f"matcher.path={stored / 'vectors.npz'}", "output=out"]
+    done = subprocess.run(
+        [sys.executable, "-m", "frbench", "evaluate", *words, "operating_point.target_fmr=[1e-2]"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "FRBENCH_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Report: out/report.html" in done.stdout

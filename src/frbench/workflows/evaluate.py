@@ -7,6 +7,7 @@ and the other verbs call ``measure`` for the five lines in the middle.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,9 @@ def main(cfg: DictConfig) -> int:
         )
         record = save_run(folder, results, config, moment)
     shown = Console(width=None if console.is_terminal else WIDTH)
-    print_summary(report_data(results, record), final / "report.html", shown)
+    # the console leaves so when nobody reads on, as in `| head`; the run is complete by then
+    with suppress(SystemExit):
+        print_summary(report_data(results, record), final / "report.html", shown)
     return exit_status(results.findings, config.gate)
 
 
