@@ -18,7 +18,7 @@ _WORTH_A_PROCESS = 4
 
 
 class DlibMatcher:
-    """dlib's ``face_recognition_model_v1``; its author reports 99.38 % on LFW.
+    """dlib's ``face_recognition_model_v1``; 99.38 % on LFW by its author, with jittered copies.
 
     CPU only. The network sees each face by itself, so batches change nothing.
     """
