@@ -16,6 +16,12 @@ from frbench.errors import InputError
 from frbench.groups import GroupSpec
 from frbench.runtime import DeviceSpec
 
+KEYS = {
+    *("benchmark", "groups", "matcher", "before", "detector", "comparison", "operating_point"),
+    *("interval", "measures", "rules", "device", "seed", "output", "cache", "gate", "embedding"),
+}
+"""Everything at the top of an evaluation's configuration."""
+
 GATES = ("none", "note", "watch", "flag")
 CHOICES = ("largest", "most_central", "most_confident", "only")
 UNREADABLE = ("error", "fail_to_enrol")
@@ -62,7 +68,7 @@ class EmbeddingSpec:
         batch: images per forward pass.
     """
 
-    choice: Literal["largest", "most_central", "most_confident", "only"] = "largest"
+    choice: Literal["largest", "most_central", "most_confident", "only"] = "most_central"
     unreadable: Literal["error", "fail_to_enrol"] = "error"
     batch: int = 32
 
@@ -122,6 +128,9 @@ def check(cfg: DictConfig) -> EvaluateConfig:
     device = DeviceSpec(kind=str(device_spec.pop("kind", "auto"))).resolve()
     cache = Path(str(plain["cache"])).expanduser()
     builder = Builder(device=device, cache=cache)
+    builder.problems += [
+        f"{key} is no setting of frbench evaluate" for key in sorted({*plain} - KEYS)
+    ]
     builder.problems += [f"device: {key} unknown; it takes kind" for key in device_spec]
     benchmark = builder.part(plain["benchmark"], "benchmark")
     if benchmark is None and not builder.problems:

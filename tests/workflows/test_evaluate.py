@@ -240,6 +240,7 @@ def test_scores_and_embeddings_give_the_same_rates(stored: Path, tmp_path: Path)
         (["matcher=dlbi"], "dlbi"),
         (["benchmark.pth=x"], "pth"),
         (["+benchmark.pth=x"], "pth unknown"),
+        (["+pth=x"], "pth is no setting of frbench evaluate"),
         (["interval._target_=os.getcwd"], "outside frbench"),
     ],
 )
@@ -306,3 +307,14 @@ def test_a_terminal_that_lacks_a_sign_still_shows_the_table(stored: Path, tmp_pa
     )
     assert done.returncode == 0, done.stderr
     assert "Report: out/report.html" in done.stdout
+
+
+def test_a_set_in_which_nobody_enrols_names_the_reason(stored: Path, tmp_path: Path) -> None:
+    """Not one template: the sentence says why, and what to try."""
+    with np.load(stored / "vectors.npz") as arrays:
+        nothing = {**arrays, "enrolled": np.zeros(len(arrays["image_id"]), bool)}
+    np.savez(tmp_path / "none.npz", **nothing)
+    done = evaluate(stored, f"matcher.path={tmp_path / 'none.npz'}", "output=out", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "gave a template" in done.stderr
+    assert "90 of 90" in done.stderr

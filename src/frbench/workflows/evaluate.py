@@ -7,6 +7,7 @@ and the other verbs call ``measure`` for the five lines in the middle.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from rich.console import Console
 
 from frbench.comparison import compare
 from frbench.embedding import check_images, embed
+from frbench.errors import InputError
 from frbench.gaps import differentials, paired_change
 from frbench.groups import assign_groups
 from frbench.judging import Evidence, judge
@@ -155,7 +157,7 @@ def _templates(
         with stages(f"checking image files{label}"):
             check_images(faces)
     with stages(f"finding and embedding faces{label}") as progress:
-        return embed(
+        vectors = embed(
             faces,
             arm.detector,
             arm.matcher,
@@ -165,6 +167,14 @@ def _templates(
             unreadable=config.embedding.unreadable,
             progress=progress,
         )
+    if not vectors.enrolled.any():
+        reasons = Counter(str(each) for each in vectors.failure).most_common(1)
+        raise InputError(
+            f"no image of {faces.name} gave a template; the commonest reason, for "
+            f"{reasons[0][1]} of {len(vectors.failure)}: {reasons[0][0]}; try another detector, "
+            "e.g. detector=precropped for images that are cropped to the face already."
+        )
+    return vectors
 
 
 def _matcher_record(arm: Arm, vectors: EmbeddingSet) -> dict[str, Any]:
