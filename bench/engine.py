@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from bench import against_peers
+from bench import peer_rows
 from bench.sets import random_directions, real_faces
 from bench.timing import Row, machine, row, side_by_side, table
 
@@ -157,6 +157,14 @@ def large() -> list[Row]:
     ]
 
 
+def beside_peers(repeats: int) -> list[Row]:
+    """The rows against other tools, each in an environment of its own."""
+    rows, missing = peer_rows.measured(["templates", "listed"], min(repeats, 3))
+    for name, reason in missing.items():
+        print(f"{name}: not measured: {reason}")
+    return rows
+
+
 def _child(folder: str) -> list[str]:
     return [sys.executable, "-m", "bench.engine", "--child", folder]
 
@@ -210,7 +218,7 @@ def main() -> None:
         "counting": lambda: counting(options.repeats),
         "listed": lambda: listed_scores(options.repeats),
         "large": large,
-        "peers": against_peers.rows,
+        "peers": lambda: beside_peers(options.repeats),
     }
     rows = [r for name in options.only or parts for r in parts[name]()]
     print(table(rows))

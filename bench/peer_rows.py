@@ -12,7 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -198,21 +198,29 @@ PARTS: dict[str, Callable[[int, Path], list[Row]]] = {
 }
 
 
+def measured(parts: Sequence[str], repeats: int) -> tuple[list[Row], dict[str, str]]:
+    """The rows of the named parts, and the reason for each part whose peer cannot be had."""
+    rows: list[Row] = []
+    missing = {}
+    for name in parts:
+        started = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                rows += PARTS[name](repeats, Path(folder))
+            except Unavailable as reason:
+                missing[name] = str(reason)
+        print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
+    return rows, missing
+
+
 def main() -> None:
     """Measure, print, write; a peer that cannot be had is named with the reason."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", choices=PARTS, action="append")
     options = parser.parse_args()
-    before, rows, missing = machine(), [], {}
-    for name in options.only or PARTS:
-        started = time.perf_counter()
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                rows += PARTS[name](options.repeats, Path(folder))
-            except Unavailable as reason:
-                missing[name] = str(reason)
-        print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
+    before = machine()
+    rows, missing = measured(options.only or list(PARTS), options.repeats)
     print(table(rows))
     for name, reason in missing.items():
         print(f"{name}: not measured: {reason}")
