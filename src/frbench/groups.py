@@ -21,6 +21,8 @@ from frbench.values import ALL, UNLABELLED, FaceSet
 SEPARATOR = "/"
 MOST_AUTOMATIC_VALUES = 12
 MOST_CROSSED_GROUPS = 100
+MOST_CONTRADICTED = 0.1
+"""Share of persons above which a label is taken to vary by nature, as an expression does."""
 ON_CONFLICT = ("error", "majority", "drop", "keep")
 
 
@@ -73,12 +75,15 @@ def assign_groups(faces: FaceSet, spec: GroupSpec) -> FaceSet:
     _require_labels(table, spec.varies, faces.name, setting="varies")
     for label, limits in spec.bands.items():
         table[f"label_{label}"] = _banded(table, label, limits)
-    by = spec.by if spec.by is not None else _automatic(table)
-    if spec.by is None:
+    by = spec.by
+    if by is None:
+        by, left_out = _automatic(table)
         notes.append(
             f"grouped by {' × '.join(by) or 'nothing'}, chosen automatically; "
             "choose with groups.by=[…]"
         )
+        if left_out:
+            notes.append(f"labels not used: {', '.join(left_out)}")
     _require_labels(table, by, faces.name)
     for label in by:
         refuse_outer_spaces(table[f"label_{label}"], f"{faces.name}: label {label}")
@@ -113,15 +118,24 @@ def _require_labels(
         )
 
 
-def _automatic(table: pd.DataFrame) -> tuple[str, ...]:
-    chosen = []
+def _automatic(table: pd.DataFrame) -> tuple[tuple[str, ...], list[str]]:
+    """The labels that describe persons, and why the others were left out.
+
+    A label that few persons contradict is chosen all the same: it is a person's label with
+    mistakes in it, and the mistakes are then reported like any others.
+    """
+    chosen, left_out = [], []
     for label in label_names(table):
         values = table[f"label_{label}"]
         if not 2 <= values.nunique() <= MOST_AUTOMATIC_VALUES:
+            left_out.append(f"{label} ({values.nunique()} values)")
             continue
-        if bool((values.groupby(table["subject_id"]).nunique() <= 1).all()):
-            chosen.append(label)
-    return tuple(chosen)
+        varying = values.groupby(table["subject_id"]).nunique() > 1
+        if varying.mean() > MOST_CONTRADICTED:
+            left_out.append(f"{label} (varies within {int(varying.sum())} persons)")
+            continue
+        chosen.append(label)
+    return tuple(chosen), left_out
 
 
 def _banded(table: pd.DataFrame, label: str, limits: Sequence[float]) -> pd.Series[str]:

@@ -108,6 +108,15 @@ def test_automatic_grouping_takes_labels_that_are_constant_within_persons() -> N
     grouped = assign_groups(faces, GroupSpec())
     assert list(grouped.faces["group"]) == ["f", "f", "m"]
     assert "chosen automatically" in grouped.about["groups"]
+    assert "expression (varies within 1 persons)" in grouped.about["groups"]
+
+
+def test_automatic_grouping_does_not_pass_over_a_mistake() -> None:
+    """One of twenty persons with two sexes is a mistake to mend, not a reason to drop the label."""
+    persons = [f"s{i}" for i in range(20)]
+    faces = face_set(subject_id=[*persons, "s0"], sex=["f", "m"] * 10 + ["m"])
+    with pytest.raises(InputError, match="s0: f, m"):
+        assign_groups(faces, GroupSpec())
 
 
 def test_no_label_at_all_gives_one_group() -> None:
