@@ -112,6 +112,35 @@ def test_tail_depends_on_ranks_alone(values, keep, spare, seed, chunk, room):
     assert tail.complete
 
 
+def test_a_restored_tail_stays_trimmed():
+    """Going on from a saved state ends as without the break, though ties are cut on the way."""
+
+    def offer(tail: Tail, value: float, start: int, count: int) -> None:
+        place = np.arange(start, start + count, dtype=np.int32)
+        tail.add(place, place + 1, np.full(count, value, np.float32))
+
+    def fresh() -> Tail:
+        return Tail(keep=10, limit=15, guess=-math.inf, room=16)
+
+    whole = fresh()
+    for value, start, count in ((0.5, 0, 15), (0.4, 15, 1), (0.5, 16, 2)):
+        offer(whole, value, start, count)
+    resumed = fresh()
+    resumed.restore({name: part.copy() for name, part in whole.state().items()})
+    for tail in (whole, resumed):
+        offer(tail, 0.5, 30, 12)
+    ends = [tail.finish() for tail in (whole, resumed)]
+    assert [len(end[0]) for end in ends] == [0, 0]
+    assert ends[0][3] == ends[1][3] == np.nextafter(np.float32(0.5), np.float32(1))
+
+
+@pytest.mark.parametrize(("share", "kept"), [(0.0003, 652), (0.0006, 1303), (0.01, 21701)])
+def test_what_is_kept_counts_in_decimals(share: float, kept: int):
+    """One more than the errors that a threshold at the same target allows, in any binary."""
+    settings = engine.Settings(share, keep_all=1, limit=10**9, bins=0, tile=64, workers=1)
+    assert settings.kept(2_170_000) == kept
+
+
 def test_a_guess_too_high_is_noticed():
     """When fewer scores than must be kept reach the guess, the tail says that it is incomplete."""
     tail = Tail(keep=3, limit=10, guess=0.5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,9 @@ class Settings:
         """
         wanted = comparisons
         if comparisons > self.keep_all:
-            wanted = min(math.floor(self.keep_fmr * comparisons) + 1, comparisons)
+            # the decimal as typed, as for thresholds: in binary 0.0003 * 2170000 is below 651
+            share = Fraction(repr(float(self.keep_fmr)))
+            wanted = min(math.floor(share * comparisons) + 1, comparisons)
         return min(wanted, self.limit)
 
 

@@ -85,8 +85,9 @@ class Tail:
         """Go on from an earlier ``state``."""
         self.guess = self.screen = float(state["guess"])
         self.add(state["first"], state["second"], state["score"])
-        self.screen = float(state["screen"])
-        self._trimmed = bool(state["trimmed"])
+        # adding may have trimmed further than the saved state was, never less far
+        self.screen = max(self.screen, float(state["screen"]))
+        self._trimmed = self._trimmed or bool(state["trimmed"])
 
     @property
     def complete(self) -> bool:
