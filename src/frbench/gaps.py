@@ -198,18 +198,24 @@ def ratio_rows(own: pd.DataFrame, rates: pd.DataFrame) -> list[Row]:
     variances),  log ratio - sqrt(log(p/l)^2 + (z se)^2)  to  log ratio + sqrt(log(u/p)^2 +
     (z se)^2), which keeps the asymmetry of l and u (Donner and Zou, Stat. Med. 2012, MOVER). The
     two sides are taken as independent, which errs to the wide side where they share persons.
+    A group all or none of whose comparisons are errors has no variance; what the mean owes to it
+    is bounded by its own interval, so that a tiny group without errors proves nothing about others.
     """
     used = own[own["used"]]
     rate = used["rate"].to_numpy(dtype=np.float64)
     worth = used["effective_comparisons"].to_numpy(dtype=np.float64)
     variance = rate * (1 - rate) / np.maximum(worth, 1.0)
+    uniform = (rate == 0) | (rate == 1)
+    above = np.where(uniform, used["high"].to_numpy(dtype=np.float64) - rate, 0.0)
+    below = np.where(uniform, rate - used["low"].to_numpy(dtype=np.float64), 0.0)
     pooled = rates[rates["probe_group"] == ALL]
     rows: list[Row] = []
     for position, (name, row) in enumerate(used.iterrows()):
         rest = np.arange(len(used)) != position
         if rest.any():
             mean, error = rate[rest].mean(), np.sqrt(variance[rest].sum()) / rest.sum()
-            rows.append(_ratio_row("ratio_to_others", str(name), "", row, mean, error))
+            open_ends = tuple(float(np.linalg.norm(a[rest])) / rest.sum() for a in (above, below))
+            rows.append(_ratio_row("ratio_to_others", str(name), "", row, mean, error, open_ends))
         if len(pooled) and pooled["status"].iloc[0] != "empty":
             whole = float(pooled["rate"].iloc[0])
             number = max(float(pooled["effective_comparisons"].iloc[0]), 1.0)
@@ -220,22 +226,37 @@ def ratio_rows(own: pd.DataFrame, rates: pd.DataFrame) -> list[Row]:
 
 
 def _ratio_row(
-    measure: str, group: str, against: str, own: pd.Series, divisor: float, error: float
+    measure: str,
+    group: str,
+    against: str,
+    own: pd.Series,
+    divisor: float,
+    error: float,
+    open_ends: tuple[float, ...] = (0.0, 0.0),
 ) -> Row:
-    """One ratio with its interval; [0, infinity] and ``undefined`` where nothing is known."""
+    """One ratio with its interval; [0, infinity] and ``undefined`` where nothing is known.
+
+    ``open_ends``: how far the divisor may lie above and below its value on account of groups that
+    have no variance. Over a divisor of zero the ratio is infinite, and its lower end is the
+    group's own over the most that the divisor may be.
+    """
     rate, low, high = float(own["rate"]), float(own["low"]), float(own["high"])
     row: Row = {"measure": measure, "unit": "ratio", "worst_group": group}
     row["reference_group"] = against
     if divisor == 0:
         value = np.inf if rate > 0 else np.nan
-        return {**row, "value": value, "low": 0.0, "high": np.inf, "status": "undefined"}
+        least = low / open_ends[0] if rate > 0 and open_ends[0] > 0 else 0.0
+        return {**row, "value": value, "low": least, "high": np.inf, "status": "undefined"}
     z = float(stats.norm.ppf((1 + float(own["level"])) / 2))
     reach = z * error / divisor
-    bottom = rate / divisor * np.exp(-np.hypot(np.log(rate / low), reach)) if low > 0 else 0.0
+    up = np.hypot(reach, np.log1p(open_ends[0] / divisor))
+    with np.errstate(divide="ignore"):
+        down = np.hypot(reach, np.log1p(-min(open_ends[1] / divisor, 1.0)))
+    bottom = rate / divisor * np.exp(-np.hypot(np.log(rate / low), up)) if low > 0 else 0.0
     if rate > 0:
-        top = rate / divisor * np.exp(np.hypot(np.log(high / rate), reach))
+        top = rate / divisor * np.exp(np.hypot(np.log(high / rate), down))
     else:
-        top = high / divisor * np.exp(reach)
+        top = high / divisor * np.exp(down)
     status = "ok" if own["status"] == "ok" else "few_errors"
     return {
         **row,

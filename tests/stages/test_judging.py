@@ -86,8 +86,8 @@ def test_misses_and_enrolment_have_their_own_rules():
         return pairs.take(~(lost[pairs.first] | lost[pairs.second]))
 
     failed = replace(tally, enrolled=~lost, mated=kept(tally.mated), tail=kept(tally.tail))
-    # the other group enrolled everyone, so no ratio exists; with one failure it does
-    assert levels(EnrolmentGap(), failed) == []
+    # the other group enrolled everyone: an infinite ratio is the worst gap, not a missing one
+    assert ("flag", "g1") in levels(EnrolmentGap(), failed)
     one = replace(failed, enrolled=failed.enrolled & (np.arange(len(lost)) != 0))
     one = replace(
         one,
@@ -95,6 +95,34 @@ def test_misses_and_enrolment_have_their_own_rules():
         tail=one.tail.take(one.tail.first != 0),
     )
     assert ("flag", "g1") in levels(EnrolmentGap(), one)
+
+
+def test_the_only_group_that_is_missed_is_not_left_out():
+    """All misses in one group: it is flagged, and nobody says that no group exceeds the limit."""
+    tally = world(images=4)
+    ours = tally.subject[tally.mated.first] < 60
+    bad = ours & (np.arange(len(ours)) % 2 == 0)
+    score = np.where(bad, -1.0, np.maximum(tally.mated.score, 1.0))
+    missed = replace(tally, mated=replace(tally.mated, score=score))
+    assert levels(FnmrGap(), missed) == [("flag", "g0")]
+
+
+def test_a_tiny_group_without_errors_flags_nobody():
+    """Two equal groups and two persons who were never matched: they do not halve the mean."""
+    tally = world(fmr=[0.02, 0.02, 0.0], persons=[120, 120, 2])
+    found = levels(GapExceeds(), tally)
+    assert [level for level, _ in found] == ["undecided"]
+
+
+def test_a_rate_that_rose_from_nothing_is_not_passed_over():
+    """No false match before and many after: there is no ratio, and the rule says so."""
+    before = world(fmr=[0.0, 0.02])
+    after = replace(before, tail=world(fmr=[0.03, 0.02]).tail)
+    evidence = evidence_of({"old": before, "new": after}, 0.0, target=0.02)
+    found = RetrainingWidensGap().findings(evidence)
+    told = [one for one in found if one.keys["group"] == "g0"]
+    assert [one.level for one in told] == ["undecided"]
+    assert "from no false match at all" in told[0].statement
 
 
 def test_a_broken_promise_is_watched():

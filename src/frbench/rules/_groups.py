@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,7 +79,7 @@ class Context:
         each = self.measured[answer.group]
         statement = (
             f"{self._start()} the {NOUNS[self.question.kind]} of “{each.group}” is "
-            f"{decimal(each.value)} times {self.question.versus} ({interval_words(each)}), "
+            f"{times(each.value)} {self.question.versus} ({interval_words(each)}), "
             f"beyond the limit of {self.question.limit:g}: "
             f"{rate_words(self.question.kind, self.rates.loc[each.group])}. "
             f"{holm_words(len(self.measured), self.question.level)}"
@@ -107,7 +108,7 @@ class Context:
 
     def _open(self, answer: Answer) -> str:
         each = self.measured[answer.group]
-        words = f"“{each.group}” ({decimal(each.value)} times, {interval_words(each)}"
+        words = f"“{each.group}” ({times(each.value)}, {interval_words(each)}"
         if answer.persons_needed is not None:
             words += f"; about {integer(answer.persons_needed)} persons per group would tell"
             words += f", it has {integer(each.persons)}"
@@ -141,9 +142,10 @@ def own_rates(rates: pd.DataFrame) -> pd.DataFrame:
 def ratios_to_others(
     evidence: Evidence, arm: str, threshold: Threshold, kind: str
 ) -> list[Measured]:
-    """Each group's rate over the mean of the others', where it is defined."""
+    """Each group's rate over the mean of the others'; infinite where only the others have no
+    errors, so that the one group that errs is not left out. None where no group errs."""
     gaps = evidence.gaps_at(arm, threshold, kind)
-    gaps = gaps[(gaps["measure"] == "ratio_to_others") & (gaps["status"] != "undefined")]
+    gaps = gaps[(gaps["measure"] == "ratio_to_others") & gaps["value"].notna()]
     rates = own_rates(evidence.rates_at(arm, threshold, kind))
     return [
         Measured(
@@ -156,6 +158,11 @@ def ratios_to_others(
         )
         for _, row in gaps.iterrows()
     ]
+
+
+def times(value: float) -> str:
+    """``2.4 times``."""
+    return f"{decimal(value)} times" if math.isfinite(value) else "infinitely many times"
 
 
 def interval_words(each: Measured) -> str:

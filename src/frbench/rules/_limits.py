@@ -20,7 +20,7 @@ class Measured:
 
     Attributes:
         group: whose.
-        value, low, high, level: the quantity, its interval, the interval's level.
+        value, low, high, level: the quantity (infinite over a zero), its interval, its level.
         persons: how many persons it rests on.
     """
 
@@ -96,6 +96,9 @@ def _p_value(each: Measured, limit: float, *, upward: bool) -> float:
     error = each.standard_error(upward)
     if each.value == 0:
         return 0.0 if upward and each.high < limit else 1.0
+    if each.value == math.inf:
+        # there is no standard error, but at its own level the interval speaks for itself
+        return (1 - each.level) / 2 if not upward and each.low > limit else 1.0
     if not (math.isfinite(error) and math.isfinite(each.value)):
         return 1.0
     distance = math.log(each.value / limit) / error

@@ -119,7 +119,24 @@ class RetrainingWidensGap:
             keys = {"operating_point": point, "kind": "FMR", "group": each.group}
             finding = Finding(self.code, self.severity, statement, keys, self.parameters(), True)
             found.append(finding)
-        return found
+        return found + self._from_none(point, change, arms)
+
+    def _from_none(self, point: str, change: pd.DataFrame, arms: Sequence[str]) -> list[Finding]:
+        """Groups without a false match before: there is no ratio, but silence would hide a rise."""
+        rows = change[(change["kind"] == "FMR") & (change["before"] == 0) & (change["after"] > 0)]
+        rows = rows[~rows["group"].isin([ALL, UNLABELLED])]
+        return [
+            Finding(
+                self.code,
+                "undecided",
+                f"From “{arms[0]}” to “{arms[-1]}”, at {point}, the false-match rate of “{group}” "
+                f"rose from no false match at all to {one_in(float(after))}; no ratio says by "
+                "how much.",
+                {"operating_point": point, "kind": "FMR", "group": str(group)},
+                self.parameters(),
+            )
+            for group, after in zip(rows["group"], rows["after"], strict=True)
+        ]
 
 
 def _by_group(change: pd.DataFrame, kind: str) -> dict[str, dict[str, Any]]:
