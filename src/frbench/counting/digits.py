@@ -12,6 +12,8 @@ The proofs are in docs/methodology/exact-counting.md, sections 2 and 3.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,7 +86,7 @@ class Digits:
         return SAFE * rests + 2 * ROUNDING * self.norm**2
 
 
-def digits(vectors: Float32s, order: Int64s, *, bins: int = 0) -> Digits:
+def digits(vectors: Float32s, order: Int64s, *, bins: int = 0, workers: int = 1) -> Digits:
     """Split the templates ``vectors[order]`` into digits; two of them when ``bins`` > 0.
 
     With bins, the scale is chosen such that ``bins`` equal bins of a power of two of units cover
@@ -94,11 +96,19 @@ def digits(vectors: Float32s, order: Int64s, *, bins: int = 0) -> Digits:
         vectors: float32 [N, D], C-contiguous.
         order: int64 [n], row numbers.
         bins: even, or 0.
+        workers: threads; the digits are the same for any number.
     """
+    parts = _parts(len(order), workers)
     mean = _mean(vectors, order)
-    offset, size = np.empty(len(order)), np.zeros(3)
-    offsets(vectors, order, mean, offset)
-    measure(vectors, order, mean, size)
+    offset, found = np.empty(len(order)), np.zeros((len(parts), 3))
+
+    def measured(number: int) -> None:
+        part = parts[number]
+        offsets(vectors, order[part], mean, offset[part])
+        measure(vectors, order[part], mean, found[number])
+
+    _side_by_side(measured, len(parts))
+    size = found.max(axis=0)
     # any bound on the norms serves; with templates of length zero there must be some unit
     peak, longest, norm = size[0], SAFE * math.sqrt(size[1]), SAFE * math.sqrt(size[2]) or 1.0
     scale = _scale(peak, norm, 1000.0 if bins else 16000.0)
@@ -108,7 +118,14 @@ def digits(vectors: Float32s, order: Int64s, *, bins: int = 0) -> Digits:
     high = np.zeros((len(order), wide), np.int8)
     low = np.zeros((len(order) if bins else 0, wide), np.int8)
     sizes: Sizes = np.zeros((5, len(order)))
-    split_rows(vectors, order, mean, scale, high, low, sizes)
+
+    def split(number: int) -> None:
+        part = parts[number]
+        own: Sizes = np.zeros((5, part.stop - part.start))
+        split_rows(vectors, order[part], mean, scale, high[part], low[part], own)
+        sizes[:, part] = own
+
+    _side_by_side(split, len(parts))
     reach, rest, *fine = SAFE * np.sqrt(sizes) / scale
     error = math.inf
     if bins:
@@ -127,6 +144,21 @@ def digits(vectors: Float32s, order: Int64s, *, bins: int = 0) -> Digits:
         norm=norm,
         fine_error=error,
     )
+
+
+def _parts(count: int, workers: int) -> list[slice]:
+    size = max(-(-count // max(workers, 1)), 1)
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)] or [
+        slice(0, 0)
+    ]
+
+
+def _side_by_side(work: Callable[[int], None], count: int) -> None:
+    if count == 1:
+        work(0)
+        return
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(work, range(count)))
 
 
 def _mean(vectors: Float32s, order: Int64s) -> Float64s:

@@ -86,7 +86,7 @@ def count_all(
         checkpoint: folder for the state of an unfinished run.
     """
     layout = lay_out(images)
-    split = digits(vectors, layout.order, bins=settings.bins)
+    split = digits(vectors, layout.order, bins=settings.bins, workers=settings.workers)
     counts = np.zeros((2, groups, groups, settings.bins), np.int64) if settings.bins else None
     keeper = Checkpoint(
         checkpoint,

@@ -56,7 +56,8 @@ def count_tile(
         out: int64 [bins], added to.
     """
     bins = len(out)
-    near = np.zeros(bins, np.int32)
+    # two histograms by turns: a place that was just written need not be read back at once
+    near, other = np.zeros(bins, np.int32), np.zeros(bins, np.int32)
     middle = np.int32(bins // 2)
     r0, r1, c0, c1 = part
     # unsigned places spare the check for negative indices; 64 at a time is what gets vectorised
@@ -69,14 +70,15 @@ def count_tile(
             for c in range(64):
                 value = np.int32(np.int32(h[c] << 8) + l[c] + w[c] + own)
                 place[c] = np.uint32((value >> shift) + middle)
-            for c in range(64):
+            for c in range(0, 64, 2):
                 near[place[c]] += 1
+                other[place[c + 1]] += 1
             at += 64
         for c in range(at, c1):
             value = np.int32(np.int32(high[c] << 8) + low[c] + column[c] + own)
             near[np.uint32((value >> shift) + middle)] += 1
     for b in range(bins):
-        out[b] += near[b]
+        out[b] += near[b] + other[b]
 
 
 def move_mated(

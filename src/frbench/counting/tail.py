@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from frbench.values import Float32s, Int32s
+from frbench.values import Float32s, Int32s, Int64s
 
 
 class Tail:
@@ -102,7 +102,7 @@ class Tail:
         if self._trimmed or self.guess > -math.inf or self._size > self.keep:
             self._trim()
         kept = slice(0, self._size)
-        order = np.argsort(self._first[kept].astype(np.int64) << 32 | self._second[kept])
+        order = _in_order(self._first[kept], self._second[kept])
         columns = (self._first[kept][order], self._second[kept][order], self._score[kept][order])
         return (*columns, self.screen)
 
@@ -130,3 +130,15 @@ class Tail:
             new = np.empty(room, old.dtype)
             new[: self._size] = old[: self._size]
             setattr(self, name, new)
+
+
+def _in_order(first: Int32s, second: Int32s) -> Int64s:
+    """The positions that sort the pairs by (first, second); no pair occurs twice."""
+    right, place = (int(part).bit_length() for part in (second.max(initial=0), len(first)))
+    key = first.astype(np.int64) << right | second
+    if int(first.max(initial=0)).bit_length() + right + place > 63:
+        return np.argsort(key)
+    # the position rides along in the lowest bits: sorting values is far cheaper than positions
+    packed = key << place | np.arange(len(first))
+    packed.sort()
+    return packed & ((1 << place) - 1)
