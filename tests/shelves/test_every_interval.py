@@ -10,14 +10,16 @@ from hydra.utils import instantiate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
+from scipy import sparse
 
+from frbench.cell_errors import PersonErrors
 from frbench.counted import Counted
 from frbench.intervals import Resampling
 from frbench.intervals.clopper_pearson import ClopperPearson
 from frbench.intervals.double_or_nothing import DoubleOrNothing
 from frbench.intervals.vertex_bootstrap import VertexBootstrap
 from frbench.intervals.wilson import Wilson, modify_endpoints, score_interval
-from frbench.intervals.wilson_effective import WilsonEffective
+from frbench.intervals.wilson_effective import WilsonEffective, effective_number
 from frbench.rates import error_rates
 from worlds import population, random_tally, threshold_at
 
@@ -45,6 +47,14 @@ class Counts:
 
     def __init__(self, errors, comparisons):
         self.errors, self.comparisons = np.array([errors]), np.array([comparisons])
+
+
+@pytest.mark.parametrize("images", [49, 50, 98])
+def test_persons_of_one_rate_count_as_persons(images):
+    """One error of each person: no variance but what rounding leaves, which proves no precision."""
+    one = sparse.csr_array(np.ones((1, 20), np.int64))
+    alike = PersonErrors(one, sparse.csr_array(images * one))
+    assert effective_number(alike).tolist() == [20.0]
 
 
 @every_part

@@ -62,8 +62,8 @@ def effective_number(cells: CellErrors) -> Float64s:
     n = cells.comparisons.astype(np.float64)
     rate = cells.errors / np.maximum(n, 1.0)
     uniform = (cells.errors == 0) | (cells.errors == cells.comparisons)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        number = rate * (1 - rate) / cells.variance
-    number = np.where(uniform, cells.independent.astype(np.float64), number)
-    number = np.where(np.isfinite(number), number, cells.independent.astype(np.float64))
-    return np.minimum(number, n)
+    spread = rate * (1 - rate)
+    # where all persons err at one rate V is 0, or what rounding leaves of it
+    known = ~uniform & (cells.variance > 1e-9 * spread / np.maximum(n, 1.0))
+    number = spread / np.where(known, cells.variance, np.inf)
+    return np.minimum(np.where(known, number, cells.independent.astype(np.float64)), n)
