@@ -196,6 +196,17 @@ def test_gravest_first():
     assert found[-1].level == "note"
 
 
+def test_sentences_say_that_the_tests_are_one_sided():
+    """A two-sided interval that reaches past the limit beside "none exceeds" needs the word."""
+    tally = world(fmr=[0.005, 0.005, 0.04], persons=[60] * 3)
+    flagged = GapExceeds().findings(evidence_of({"": tally}, 0.0, target=0.02))[0]
+    fair = world(persons=[120] * 2)
+    noted = GapExceeds(limit=2.5).findings(evidence_of({"": fair}, 0.0, target=0.02))[0]
+    assert (flagged.level, noted.level) == ("flag", "note")
+    assert "(one-sided tests, Holm)" in flagged.statement
+    assert noted.statement.endswith("Each group was tested one-sided at 95 %.")
+
+
 def test_holm_by_hand():
     """Sorted p-values times 4, 3, 2, 1, never falling; in the order given."""
     assert holm(np.array([0.04, 0.01, 0.03, 0.02])).tolist() == pytest.approx(

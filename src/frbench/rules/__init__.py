@@ -2,7 +2,8 @@
 
 A rule reads intervals, never bare numbers: it flags when the whole interval lies beyond its
 limit, notes when the whole interval lies within, and otherwise says ``undecided`` and what it
-would take to decide.
+would take to decide. Rules that ask a family of groups take each interval one-sided at their
+level, by Holm where they flag; the two-sided interval that a sentence shows may reach further.
 """
 
 from __future__ import annotations

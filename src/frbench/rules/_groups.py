@@ -102,7 +102,8 @@ class Context:
         statement = (
             f"{self._start()} no group's {NOUNS[self.question.kind]} exceeds "
             f"{self.question.limit:g} times {self.question.versus}; the highest is "
-            f"“{each.group}” at {decimal(each.value)} times ({interval_words(each)})."
+            f"“{each.group}” at {decimal(each.value)} times ({interval_words(each)}). Each group "
+            f"was tested one-sided at {percent_level(self.question.level)}."
         )
         return self._finding("note", statement, list(self.measured), False)
 
@@ -190,5 +191,5 @@ def holm_words(groups: int, level: float) -> str:
     """How multiplicity was handled."""
     return (
         f"The chance of any wrong flag among the {groups} groups at this operating point is held "
-        f"at {percent_level(round(1 - level, 6))} (Holm)."
+        f"at {percent_level(round(1 - level, 6))} (one-sided tests, Holm)."
     )
