@@ -72,6 +72,12 @@ class Digits:
         needed: Int32s = np.clip(need, -(2.0**31) + 1, 2.0**31 - 1).astype(np.int32)
         return needed
 
+    def fine_need(self, floor: float) -> int:
+        """The two-digit value with its terms is at least this wherever score >= floor."""
+        if floor == -math.inf:
+            return -(2**62)
+        return math.floor((floor - SAFE * self.fine_error) / self.unit) - 1
+
     def fine_terms(self) -> Int32s:
         """int32 [n]: 256 s^2 u to the nearest, for the two-digit product."""
         return np.rint(self.offset / self.unit).astype(np.int32)

@@ -47,3 +47,32 @@ def sieve(
                 columns[found] = c
                 found += 1
     return found
+
+
+@compiled
+def sieve_again(
+    coarse: Int32s,
+    fine: Int32s,
+    row: Int32s,
+    column: Int32s,
+    least: int,
+    rows: Int32s,
+    columns: Int32s,
+) -> int:
+    """Keep the listed places whose two-digit value is at least ``least``; returns how many.
+
+    Args:
+        coarse, fine: int32 [R, C], h.h' and h.l' + l.h'.
+        row, column: int32 [R] and [C], offsets.
+        least: in units of the two-digit product.
+        rows, columns: int32 [P], rewritten from the start.
+    """
+    kept = 0
+    for p in range(len(rows)):
+        r, c = rows[p], columns[p]
+        value = np.int64(coarse[r, c]) * 256 + fine[r, c] + row[r] + column[c]
+        if value >= least:
+            rows[kept] = r
+            columns[kept] = c
+            kept += 1
+    return kept

@@ -23,7 +23,7 @@ from frbench.counting.histograms import bin_shift, count_tile
 from frbench.counting.layout import Layout, Tile, runs
 from frbench.counting.products import integer_product
 from frbench.counting.score import score_into
-from frbench.counting.sieve import sieve
+from frbench.counting.sieve import sieve, sieve_again
 from frbench.counting.tail import Tail
 from frbench.values import Float32s, Int32s, Int64s
 
@@ -117,8 +117,20 @@ class Sweep:
         found = sieve(
             coarse.numpy(), self._needed(floor)[row], self._coarse_add[column], begin, rows, columns
         )
+        counts: tuple[tuple[int, int, Int64s], ...] = ()
+        if self.bins:
+            fine = self._fine(row, column, shape)
+            counts = self._count(tile, coarse, fine, begin)
+            found = sieve_again(
+                coarse.numpy(),
+                fine.numpy(),
+                self._fine_add[row],
+                self._fine_add[column],
+                self.digits.fine_need(floor),
+                rows[:found],
+                columns[:found],
+            )
         first, second, score = self._score(tile, rows[:found], columns[:found], floor)
-        counts = self._count(tile, coarse, begin) if self.bins else ()
         return TileResult(tile, first, second, score, found, counts)
 
     def _score(
@@ -136,15 +148,18 @@ class Sweep:
             first, second = np.minimum(first, second), np.maximum(first, second)
         return first, second, score
 
-    def _count(
-        self, tile: Tile, coarse: torch.Tensor, begin: int
-    ) -> tuple[tuple[int, int, Int64s], ...]:
-        row, column = slice(tile.r0, tile.r1), slice(tile.c0, tile.c1)
-        fine = self._buffer("fine", (coarse.shape[0], coarse.shape[1]))
+    def _fine(self, row: slice, column: slice, shape: tuple[int, int]) -> torch.Tensor:
         both = self.digits.both
         if both is None:
             raise ValueError("a histogram needs two digits a coordinate")
+        fine = self._buffer("fine", shape)
         integer_product(both[0, row], both[1, column], fine)
+        return fine
+
+    def _count(
+        self, tile: Tile, coarse: torch.Tensor, fine: torch.Tensor, begin: int
+    ) -> tuple[tuple[int, int, Int64s], ...]:
+        row, column = slice(tile.r0, tile.r1), slice(tile.c0, tile.c1)
         out = []
         for a, r0, r1 in runs(self.layout.group[row]):
             for b, c0, c1 in runs(self.layout.group[column]):
