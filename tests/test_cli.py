@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -125,3 +126,19 @@ def test_home_is_found_where_the_shell_left_it_alone(monkeypatch: pytest.MonkeyP
     assert cli.home_expanded("output=~") == "output=/home/somebody"
     assert cli.home_expanded("~interval") == "~interval"
     assert cli.home_expanded("output=runs~1") == "output=runs~1"
+
+
+def test_help_may_be_cut_short() -> None:
+    """``frbench evaluate --help | head -1`` ends well and says nothing on stderr."""
+    done = subprocess.run(
+        [
+            "bash",
+            "-c",
+            f"'{sys.executable}' -m frbench evaluate --help | head -1; exit $PIPESTATUS",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert done.stdout.startswith("frbench evaluate")
+    assert done.stderr == ""

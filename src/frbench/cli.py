@@ -126,6 +126,10 @@ def _hydra_verb(verb: str, task: Callable[[Any], int], arguments: list[str]) -> 
         return FAILED if leaving.code not in (0, None) else DONE
     except (HydraException, OmegaConfBaseException, ValueError) as wrong:
         return _say(f"the configuration cannot be used: {_reasons(wrong)}")
+    except BrokenPipeError:
+        # whoever read the help has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _worst(statuses)
     except OSError as cause:
         return _say(
             f"{cause.filename}: cannot be written ({cause.strerror}); choose another folder with "
