@@ -18,6 +18,7 @@ from frbench.counting.histograms import bin_edges, bin_shift
 from frbench.counting.images import code_images
 from frbench.counting.layout import lay_out, non_mated_comparisons
 from frbench.counting.products import float_product, int8_is_exact, integer_product
+from frbench.counting.sweep import behind_own_run
 from frbench.counting.tail import Tail
 
 SHAPES = ["random", "one_hot", "constant", "clustered", "identical", "long", "tiny", "zero"]
@@ -208,3 +209,15 @@ def test_tiles_cover_every_comparison_once(seed, images, same, probes, size):
     apart = {pair for pair in met if coded.subject[pair[0]] != coded.subject[pair[1]]}
     assert apart == {(i, j) for i, j, _ in truth.non_mated}
     assert non_mated_comparisons(coded) == len(truth.non_mated)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(0, 3), max_size=30))
+def test_each_place_knows_where_another_person_begins(persons):
+    """Counted place by place: the first later place that holds somebody else, or the end."""
+    subject = np.array(persons, np.int32)
+    expected = [
+        next((q for q in range(p, len(persons)) if persons[q] != persons[p]), len(persons))
+        for p in range(len(persons))
+    ]
+    assert behind_own_run(subject).tolist() == expected

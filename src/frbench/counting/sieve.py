@@ -10,7 +10,7 @@ from frbench.values import Int32s
 
 @compiled
 def sieve(
-    product: Int32s, need: Int32s, add: Int32s, begin: int, rows: Int32s, columns: Int32s
+    product: Int32s, need: Int32s, add: Int32s, start: Int32s, rows: Int32s, columns: Int32s
 ) -> int:
     """List the places of a tile where product + add >= need; returns how many there are.
 
@@ -18,7 +18,7 @@ def sieve(
         product: int32 [R, C].
         need: int32 [R].
         add: int32 [C].
-        begin: in row r only columns from ``max(begin + r, 0)`` on count.
+        start: int32 [R]; in row r only columns from ``start[r]`` on count.
         rows, columns: int32 [R * C], written from the start.
     """
     found = 0
@@ -26,7 +26,7 @@ def sieve(
     for r in range(product.shape[0]):
         least = need[r]
         row = product[r]
-        at = max(begin + r, 0)
+        at = np.int64(start[r])
         while at + 64 <= wide:
             part = row[at : at + 64]
             more = add[at : at + 64]

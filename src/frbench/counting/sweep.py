@@ -67,6 +67,7 @@ class Sweep:
         self._shift = bin_shift(digits, bins) if bins else 0
         self._coarse_add = digits.column_terms()
         self._fine_add = digits.fine_terms() if bins else self._coarse_add
+        self._behind = behind_own_run(layout.subject)
         self._local = threading.local()
         self._need = (np.nan, self._coarse_add)
 
@@ -115,7 +116,12 @@ class Sweep:
         floor = tail.screen
         rows, columns = self._places(shape)
         found = sieve(
-            coarse.numpy(), self._needed(floor)[row], self._coarse_add[column], begin, rows, columns
+            coarse.numpy(),
+            self._needed(floor)[row],
+            self._coarse_add[column],
+            self._starts(tile),
+            rows,
+            columns,
         )
         counts: tuple[tuple[int, int, Int64s], ...] = ()
         if self.bins:
@@ -132,6 +138,14 @@ class Sweep:
             )
         first, second, score = self._score(tile, rows[:found], columns[:found], floor)
         return TileResult(tile, first, second, score, found, counts)
+
+    def _starts(self, tile: Tile) -> Int32s:
+        """int32 [R]: the first column of each row that may hold another person."""
+        if not tile.triangle:
+            return np.zeros(tile.r1 - tile.r0, np.int32)
+        behind = self._behind[tile.r0 : tile.r1] - tile.c0
+        starts: Int32s = np.clip(behind, 0, tile.c1 - tile.c0).astype(np.int32)
+        return starts
 
     def _score(
         self, tile: Tile, rows: Int32s, columns: Int32s, floor: float
@@ -210,6 +224,12 @@ class Sweep:
             self._local.rows = np.empty(self.size * self.size, np.int32)
             self._local.columns = np.empty(self.size * self.size, np.int32)
         return self._local.rows, self._local.columns
+
+
+def behind_own_run(subject: Int32s) -> Int64s:
+    """int64 [n]: for each place the first place behind it that another person stands at."""
+    ends = np.flatnonzero(np.diff(subject, append=-1)) + 1
+    return ends[np.searchsorted(ends, np.arange(len(subject)), side="right")]
 
 
 @contextmanager
