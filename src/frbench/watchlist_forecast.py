@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,10 +13,10 @@ from frbench.cell_errors import PairErrors, divide
 from frbench.counted import Counted
 from frbench.errors import InputError
 from frbench.group_replicates import resampling_for
-from frbench.identification import status_of
 from frbench.intervals import Interval, Resampling
 from frbench.intervals.wilson import score_interval
 from frbench.intervals.wilson_effective import WilsonEffective
+from frbench.rates import status_of
 from frbench.values import ALL, Float64s, Int64s, ScoreTally
 from frbench.watchlist import MODEL_CAUTION, Watchlist, require_known
 
@@ -192,10 +193,13 @@ class _Model:
         np.add.at(factor, self._lookup, mix[:, None] * self._counts)
         part = np.nan_to_num(factor**2 * self._errors.variance)
         known = (part > 0) & (self._errors.errors > 0)
-        carriers = np.maximum(self._errors.carriers[known], 1.0)
         if not known.any():
             return 1.0
-        return float(max(part[known].sum() ** 2 / np.sum(part[known] ** 2 / carriers), 1.0))
+        # persons who all err alike carry no variance between them: the normal quantile, as in
+        # the cell's own interval
+        carriers = np.maximum(np.nan_to_num(self._errors.carriers[known], nan=np.inf), 1.0)
+        weight = float(np.sum(part[known] ** 2 / carriers))
+        return max(float(part[known].sum()) ** 2 / weight, 1.0) if weight > 0 else math.inf
 
 
 def drawn_rates(errors: PairErrors, part: Resampling, rng: np.random.Generator) -> Float64s:
