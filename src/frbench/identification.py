@@ -29,9 +29,9 @@ from frbench.errors import InputError
 from frbench.galleries import Gallery
 from frbench.intervals import Interval
 from frbench.intervals.wilson_effective import effective_number
-from frbench.rates import FEW_ERRORS, FEW_SUBJECTS
+from frbench.rates import status_of
 from frbench.thresholds import RULE_OF_30
-from frbench.values import ALL, Bools, Float64s, Int64s
+from frbench.values import ALL, Bools, Int64s
 
 INVESTIGATION = -math.inf
 """The threshold of investigation mode: every candidate down to the rank is shown."""
@@ -186,12 +186,6 @@ def _complement(missed: pd.DataFrame) -> pd.DataFrame:
     return missed.assign(
         kind="TPIR", rate=1 - missed["rate"], low=1 - missed["high"], high=1 - missed["low"]
     )
-
-
-def status_of(rate: Float64s, errors: Int64s, subjects: Int64s) -> list[str]:
-    """The first that applies: nothing searched, few persons, few errors; as in ``rates``."""
-    conditions = [np.isnan(rate), subjects < FEW_SUBJECTS, errors < FEW_ERRORS]
-    return [str(s) for s in np.select(conditions, ["empty", "few_subjects", "few_errors"], "ok")]
 
 
 @dataclass(frozen=True)

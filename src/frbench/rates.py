@@ -112,12 +112,12 @@ def _table(
             "effective_comparisons": effective,
             "design_effect": divide(found.comparisons, effective),
             "rate_worst_case": rate,
-            "status": _status(rate, found.errors, found.subjects),
+            "status": status_of(rate, found.errors, found.subjects),
         }
     )
 
 
-def _status(rate: Float64s, errors: Int64s, subjects: Int64s) -> list[str]:
+def status_of(rate: Float64s, errors: Int64s, subjects: Int64s) -> list[str]:
     """The first that applies: nothing compared, few persons, few errors."""
     empty = np.isnan(rate)
     conditions = [empty, subjects < FEW_SUBJECTS, errors < FEW_ERRORS]

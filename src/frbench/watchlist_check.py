@@ -12,9 +12,9 @@ from frbench.candidates import search
 from frbench.cell_errors import PersonErrors, divide
 from frbench.errors import InputError
 from frbench.galleries import codes_of, draw_gallery
-from frbench.identification import false_alerts, status_of
+from frbench.identification import false_alerts
 from frbench.intervals import Interval
-from frbench.rates import FEW_ERRORS
+from frbench.rates import FEW_ERRORS, status_of
 from frbench.values import ALL, EmbeddingSet, Float64s, ScoreTally
 from frbench.watchlist import MODEL_CAUTION, Watchlist
 from frbench.watchlist_forecast import forecast

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -193,3 +193,38 @@ def holm_words(groups: int, level: float) -> str:
         f"The chance of any wrong flag among the {groups} groups at this operating point is held "
         f"at {percent_level(round(1 - level, 6))} (one-sided tests, Holm)."
     )
+
+
+class GapToOthers:
+    """A rule that asks whether one group's rate exceeds ``limit`` times the mean of the others.
+
+    A rule of this kind names its ``code`` and the ``kind`` of error; the rest is the same.
+
+    Args:
+        limit: ratio.
+        level: of the family of groups, by Holm.
+        severity: level of a finding beyond the limit.
+    """
+
+    code: ClassVar[str]
+    kind: ClassVar[str]
+
+    def __init__(self, *, limit: float = 1.5, level: float = 0.95, severity: str = "flag") -> None:
+        self.limit, self.level, self.severity = limit, level, severity
+
+    def parameters(self) -> dict[str, Any]:
+        """For the record."""
+        return {"limit": self.limit, "level": self.level, "multiplicity": "holm over groups"}
+
+    def findings(self, evidence: Evidence) -> list[Finding]:
+        """Per operating point: who is beyond, who cannot be told, or that all are within."""
+        question = Question(
+            self.code,
+            self.kind,
+            self.limit,
+            self.level,
+            self.severity,
+            self.parameters(),
+            "the mean of the other groups",
+        )
+        return question.ask(evidence, lambda a, t: ratios_to_others(evidence, a, t, self.kind))
