@@ -47,6 +47,6 @@ install the package python3-venv."
     fi
     say "Installing frbench and what it needs (about 5 GB, mostly PyTorch)"
     "$uv" pip install --quiet --python "$venv/bin/python" --constraint constraints.txt \
-        --editable '.[dlib,onnx,dev]' || fail "the installation failed; see the lines above."
+        --editable '.[dlib,onnx,http,train,mlflow,dev]' || fail "the installation failed; see the lines above."
     wanted >"$stamp"
 }
