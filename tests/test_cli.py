@@ -10,8 +10,8 @@ import pytest
 
 from frbench import __version__, cli
 from frbench.errors import InputError
+from frbench.judging import exit_status
 from frbench.values import Finding
-from frbench.workflows.evaluate import exit_status
 
 
 def test_every_verb_has_a_line_of_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,21 +6,17 @@ no face and no subject id.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from frbench.formatting import integer, label_text
 from frbench.page import sentences as text
+from frbench.page.document import digest, house_templates, pretty
 from frbench.page.embedding import embedded
 from frbench.page.model import Page
 from frbench.page.sections import sections
@@ -42,6 +38,7 @@ class ReportData:
         histograms: per arm, the histogram of all scores or None.
         change: paired change between two arms (``paired.CHANGE_COLUMNS``), or None.
         ordered: True when probe and reference had different roles.
+        tables: the run's further tables by file name (``extras.py``).
     """
 
     record: Mapping[str, Any]
@@ -54,6 +51,7 @@ class ReportData:
     histograms: Mapping[str, Histogram | None] = field(default_factory=dict)
     change: pd.DataFrame | None = None
     ordered: bool = False
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def write_report(run: ReportData, path: Path) -> Path:
@@ -64,14 +62,7 @@ def write_report(run: ReportData, path: Path) -> Path:
 
 def render_report(run: ReportData) -> str:
     """The page as one HTML text without any external reference."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("frbench"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"label": label_text, "integer": integer, "pretty": pretty}
+    environment = house_templates()
     style = environment.get_template("report.css.j2").render()
     script = resources.files("frbench").joinpath("templates/report.js").read_text("utf-8")
     page = Page(
@@ -82,6 +73,7 @@ def render_report(run: ReportData) -> str:
         histograms=run.histograms,
         change=run.change,
         ordered=run.ordered,
+        tables=run.tables,
     )
     benchmark = run.record.get("benchmark") or {}
     return environment.get_template("report.html.j2").render(
@@ -102,8 +94,8 @@ def render_report(run: ReportData) -> str:
         glossary=text.GLOSSARY,
         style=Markup(style),
         script=Markup(script),
-        style_hash=_digest(style),
-        script_hash=_digest(script),
+        style_hash=digest(style),
+        script_hash=digest(script),
         tables=embedded(_downloads(run)),
         downloads=list(_downloads(run)),
     )
@@ -118,6 +110,7 @@ def _downloads(run: ReportData) -> dict[str, pd.DataFrame]:
     }
     if run.change is not None:
         tables["change"] = run.change
+    tables |= run.tables
     return {name: table for name, table in tables.items() if len(table)}
 
 
@@ -132,14 +125,3 @@ def _findings_table(findings: Sequence[Finding]) -> pd.DataFrame:
         }
         for one in findings
     )
-
-
-def pretty(value: object) -> str:
-    """A nested value of the record as indented text, labels made harmless."""
-    plain = json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    return "\n".join(label_text(line) for line in plain.splitlines())
-
-
-def _digest(content: str) -> str:
-    """The hash by which the page's own policy admits exactly this script or style."""
-    return base64.b64encode(hashlib.sha256(content.encode("utf-8")).digest()).decode("ascii")
