@@ -21,7 +21,8 @@ CHOICES = sorted(
     for file in CONFIGS.glob("*/*.yaml")
     if file.parent.name not in ("local", "hydra")
 )
-GIVEN = {"path": "given.csv", "root": "given", "fixed": "[0.5]"}
+GIVEN = {"path": "given.csv", "root": "given", "fixed": "[0.5]", "from_run": "run"}
+GIVEN |= {"stated": {"1e-3": 0.5}, "stated_by": "a vendor"}
 
 
 def composed(*overrides: str) -> DictConfig:

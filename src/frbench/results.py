@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,11 @@ class ArmResult:
 
 @dataclass(frozen=True)
 class Results:
-    """All that a run folder is written from."""
+    """All that a run folder is written from.
+
+    Attributes:
+        tables: further tables by file name, such as ``tests`` or ``frontier`` (``extras.py``).
+    """
 
     faces: FaceSet
     arms: tuple[ArmResult, ...]
@@ -45,6 +49,7 @@ class Results:
     gaps: pd.DataFrame
     change: pd.DataFrame | None
     findings: tuple[Finding, ...]
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def counts(self) -> pd.DataFrame:
@@ -87,6 +92,8 @@ def save_run(
     runs.write_table(folder, "gaps", results.gaps)
     if results.change is not None:
         runs.write_table(folder, "change", results.change)
+    for name, table in results.tables.items():
+        runs.write_table(folder, name, table)
     for arm in results.arms:
         runs.write_tally(folder / "tally" / arm.name, arm.tally)
     runs.write_json(folder / "findings.json", [asdict(each) for each in results.findings])
@@ -109,6 +116,7 @@ def report_data(results: Results, record: runs.RunRecord) -> ReportData:
         histograms={arm.name: arm.tally.histogram for arm in results.arms},
         change=results.change,
         ordered=results.arms[0].tally.ordered,
+        tables=results.tables,
     )
 
 

@@ -29,12 +29,32 @@ UNREADABLE = ("error", "fail_to_enrol")
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """Where the global thresholds stand: target FMRs as fractions, or scores given as they are."""
+    """Where the global thresholds stand, and where they come from.
+
+    Attributes:
+        target_fmr: false-match rates, fractions, for which the threshold is chosen.
+        fixed: thresholds in score units, taken as they are.
+        stated: false-match rate -> the score that is said to give it.
+        stated_by: who states ``fixed`` or ``stated``, for the record and the report.
+        calibration: ``share`` of the persons of every group on whom the targets' thresholds are
+            chosen and who are then left out of the rates; 0 or null chooses them on all persons.
+        from_run: run folder whose thresholds are taken over; the matcher must be the same.
+    """
 
     target_fmr: tuple[float, ...] = ()
     fixed: tuple[float, ...] = ()
+    stated: Mapping[str | float, float] = field(default_factory=dict)
+    stated_by: str = ""
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    from_run: str | None = None
+
+    @property
+    def calibration_share(self) -> float:
+        """Share of the persons on whom thresholds are chosen; 0 for all of them."""
+        return float((self.calibration or {}).get("share") or 0.0)
 
     def __post_init__(self) -> None:
+        self._check_provenance()
         for name in ("target_fmr", "fixed"):
             numbers = tuple(_number(each, name) for each in getattr(self, name))
             repeated = sorted({each for each in numbers if numbers.count(each) > 1})
@@ -44,8 +64,33 @@ class OperatingPoint:
         outside = [target for target in self.target_fmr if not 0 < target < 1]
         if outside:
             raise InputError(f"target_fmr {outside} must lie between 0 and 1, e.g. 1e-3")
-        if not self.target_fmr and not self.fixed:
+        if not (self.target_fmr or self.fixed or self.stated or self.from_run):
             raise InputError("give at least one target_fmr or one fixed threshold")
+
+    def _check_provenance(self) -> None:
+        stated = {
+            _number(rate, "stated"): _number(value, f"stated.{rate}")
+            for rate, value in (self.stated or {}).items()
+        }
+        if any(not 0 < rate < 1 for rate in stated):
+            raise InputError(
+                f"stated {sorted(stated)} must be false-match rates between 0 and 1, e.g. "
+                "{1e-3: 0.62}"
+            )
+        object.__setattr__(self, "stated", stated)
+        unknown = [key for key in self.calibration or {} if key != "share"]
+        if unknown:
+            raise InputError(f"calibration.{unknown[0]} is unknown; it takes share")
+        share = _number((self.calibration or {}).get("share") or 0.0, "calibration.share")
+        if not 0 <= share < 1:
+            raise InputError(f"calibration.share={share:g} must lie in [0, 1), e.g. 0.5")
+        if share and not self.target_fmr:
+            raise InputError("calibration.share chooses thresholds for target_fmr; name a target")
+        if self.from_run and self.target_fmr:
+            raise InputError(
+                "from_run takes the thresholds of that run; leave target_fmr empty, as "
+                "operating_point=from_run does"
+            )
 
 
 def _number(value: Any, name: str) -> float:
@@ -218,9 +263,13 @@ def _without_effect_on_scores(
 
 
 def _reaching(comparison: ComparisonSpec, point: OperatingPoint) -> ComparisonSpec:
-    """The engine must keep as many scores as the largest target needs."""
-    largest = max(point.target_fmr, default=0.0)
-    return replace(comparison, keep_fmr=max(comparison.keep_fmr, largest))
+    """The engine must keep as many scores as the largest target needs.
+
+    A threshold that was chosen on other persons may give a higher rate on these.
+    """
+    own = max(point.target_fmr, default=0.0) * (4 if point.calibration_share else 1)
+    largest = max(own, 4 * max((float(rate) for rate in point.stated), default=0.0))
+    return replace(comparison, keep_fmr=max(comparison.keep_fmr, min(largest, 1.0)))
 
 
 def _arms(plain: Mapping[str, Any], builder: Builder) -> tuple[Arm, ...]:

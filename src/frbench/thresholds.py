@@ -114,7 +114,9 @@ def _at_score(tally: ScoreTally, value: float, comparisons: int, chosen_on: str)
             f"{value:g}, fewer than {RULE_OF_30}: the measured FMR is uncertain"
         )
     achieved = errors / comparisons if comparisons else math.nan
-    return Threshold(rounded, "fixed", None, achieved, errors, comparisons, chosen_on, caution)
+    return Threshold(
+        rounded, "fixed", None, achieved, errors, comparisons, chosen_on, caution, source="stated"
+    )
 
 
 def _round_up(value: float, scores: Floats) -> float:

@@ -41,6 +41,14 @@ class FaceSet:
         faces: FaceTable, a row per image (see ``tables.FACES``).
         synthetic: True when no real person is shown; every report then says so.
         about: provenance in words: source, licence, label provenance, notes.
+        pairs: the comparisons that a protocol lists, columns ``probe_id, reference_id`` (values of
+            ``image_id``) and ``fold`` (int64, counted from 1); None where all pairs are compared.
+        members: the images behind each row of ``faces`` where a row is a template of several
+            images, columns ``template_id`` (a value of ``image_id``), ``path`` and ``medium``;
+            None where each row is one image.
+        sources: names of the public collections that the images were taken from.
+        notices: what the loader saw and did not settle, a line each. They may name people, so
+            they are for the screen and never for a record.
     """
 
     name: str
@@ -49,6 +57,10 @@ class FaceSet:
     faces: pd.DataFrame
     synthetic: bool = False
     about: Mapping[str, str] = field(default_factory=dict)
+    pairs: pd.DataFrame | None = None
+    members: pd.DataFrame | None = None
+    sources: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -167,12 +179,18 @@ class Threshold:
 
     Attributes:
         value: score units; match if ``score >= value``.
-        rule: ``target_fmr`` or ``fixed``.
+        rule: ``target_fmr``, ``fixed``, or ``stated`` (a score said to give target_fmr).
         target_fmr: fraction, or None for a fixed threshold.
         achieved_fmr: fraction measured on the calibration comparisons; never above the target.
         errors, comparisons: false matches and completed non-mated comparisons behind it.
         chosen_on: fingerprint of the embeddings or scores it was chosen on.
         caution: one sentence when few errors support it, else "".
+        source: whose comparisons it was chosen on: ``this set``, ``calibration split``,
+            ``run NAME``, or ``stated`` where it was given as a score.
+        stated_by: who states the score, in the user's words.
+        low, high: interval of the threshold that would have the target FMR among all persons like
+            those it was chosen on, score units; None where it was not estimated.
+        level: confidence level of that interval, or None.
     """
 
     value: float
@@ -183,10 +201,17 @@ class Threshold:
     comparisons: int
     chosen_on: str
     caution: str = ""
+    source: str = "this set"
+    stated_by: str = ""
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
 
     @property
     def label(self) -> str:
-        """Name of the operating point in tables: ``FMR 0.001`` or ``score >= 0.6``."""
+        """Name of the operating point: ``FMR 0.001``, ``stated FMR 0.001`` or ``score >= 0.6``."""
+        if self.rule == "stated":
+            return f"stated FMR {self.target_fmr:g}"
         if self.target_fmr is not None:
             return f"FMR {self.target_fmr:g}"
         return f"score >= {self.value:g}"

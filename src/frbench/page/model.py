@@ -55,6 +55,7 @@ class Page:
     histograms: Mapping[str, Histogram | None] = field(default_factory=dict)
     change: pd.DataFrame | None = None
     ordered: bool = False
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def arms(self) -> tuple[str, ...]:

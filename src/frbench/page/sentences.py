@@ -105,14 +105,37 @@ def threshold_sentence(threshold: Threshold) -> str:
         f"{integer(threshold.errors)} false matches in {integer(threshold.comparisons)} "
         "comparisons of different people"
     )
-    if threshold.target_fmr is None:
-        text = f"{start}. The value was fixed beforehand; on this set it gave {reached}."
+    own = ""
+    if threshold.low is not None and threshold.high is not None and threshold.level is not None:
+        own = (
+            f" Other persons of the same kind could have put it between {threshold.low:.4g} and "
+            f"{threshold.high:.4g} ({threshold.level:.0%} interval)."
+        )
+    if threshold.source not in ("this set", "stated"):
+        whose = "persons kept apart for this, who are in no rate of this page"
+        if threshold.source != "calibration split":
+            whose = f"the {label_text(threshold.source)}"
+        target = threshold.target_fmr
+        aim = f" for a false-match rate of {one_in(target)}" if target is not None else ""
+        text = f"{start}. The value was set{aim} on {whose}; there it gave {reached}.{own}"
+    elif threshold.rule == "stated" and threshold.target_fmr is not None:
+        text = (
+            f"{start}: the score that {_whoever(threshold)} states for a false-match rate of "
+            f"{one_in(threshold.target_fmr)}. On this set it gave {reached}."
+        )
+    elif threshold.target_fmr is None:
+        by = f" by {_whoever(threshold)}" if threshold.stated_by else ""
+        text = f"{start}. The value was fixed beforehand{by}; on this set it gave {reached}."
     else:
         text = (
             f"{start}: the lowest score that keeps the false-match rate at or below "
-            f"{one_in(threshold.target_fmr)}. It gave {reached}."
+            f"{one_in(threshold.target_fmr)}. It gave {reached}.{own}"
         )
     return f"{text} {threshold.caution}".strip()
+
+
+def _whoever(threshold: Threshold) -> str:
+    return label_text(threshold.stated_by) or "the vendor"
 
 
 def thin_evidence(rates: pd.DataFrame, findings: Sequence[Finding]) -> str:

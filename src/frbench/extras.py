@@ -1,0 +1,27 @@
+"""The run's further tables: each a single call to its own module, empty ones left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from frbench.operating_points import carried_rates
+from frbench.results import ArmResult
+from frbench.settings import EvaluateConfig
+from frbench.values import FaceSet
+
+
+def extra_tables(
+    arms: Sequence[ArmResult], faces: FaceSet, config: EvaluateConfig
+) -> dict[str, pd.DataFrame]:
+    """File name -> table, over all arms."""
+    tables: dict[str, list[pd.DataFrame]] = {}
+    for arm in arms:
+        found = {
+            "threshold_uncertainty": carried_rates(arm.tally, arm.thresholds, arm.rates),
+        }
+        for name, table in found.items():
+            if len(table):
+                tables.setdefault(name, []).append(table)
+    return {name: pd.concat(each, ignore_index=True) for name, each in tables.items()}
