@@ -1,33 +1,32 @@
 """A file of comparisons that were scored elsewhere: the door for any matcher's score list.
 
-One row per comparison, with the persons and labels of both sides; no image is opened.
+One row per comparison, with the persons and labels of both sides; no image is opened. What the
+file looks like is the business of the shelf ``score_formats``.
 """
 
 from __future__ import annotations
 
-import csv
-import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from frbench.benchmarks import Progress, silent
+from frbench.digests import digest_file, digest_of
 from frbench.errors import InputError
-from frbench.table_files import missing_or_text
+from frbench.score_formats import SIDES, Source, labels_of
+from frbench.score_formats.choosing import AUTO, choose_format, require_settings_fit
+from frbench.score_formats.joined import join_labels
+from frbench.score_formats.rows import checked
 from frbench.values import FaceSet, ScoredPairs, ScoreTally
-
-REQUIRED = ("probe_id", "reference_id", "probe_subject", "reference_subject", "score")
 
 
 class ScoreBenchmark:
-    """Reads ``probe_id, reference_id, probe_subject, reference_subject, score`` and, per label,
-    ``probe_<label>, reference_<label>`` from CSV or Parquet.
+    """Reads any format of the shelf; frbench's own is a CSV or Parquet table of ``probe_id,
+    reference_id, probe_subject, reference_subject, score`` and, per label, ``probe_<label>,
+    reference_<label>``.
 
     A blank or NaN score is a failed comparison: it counts against the matcher where the two
     persons are the same and never for or against it otherwise. A row that compares a template
@@ -39,6 +38,11 @@ class ScoreBenchmark:
         kind: ``similarity`` (larger is more alike) or ``distance`` (negated at the door).
         name: what results call the set; default the file's stem.
         matcher: what results call the matcher that made the scores.
+        format: a name of the shelf ``score_formats``, or ``auto``: recognised where the file can
+            be nothing else.
+        labels: manifest of persons and labels, joined by id (``score_formats.joined``).
+        column: the column of scores, for formats with several.
+        mask, probes, references: mask and lists of a matrix of scores.
     """
 
     def __init__(
@@ -48,6 +52,12 @@ class ScoreBenchmark:
         kind: Literal["similarity", "distance"] = "similarity",
         name: str | None = None,
         matcher: str = "scored elsewhere",
+        format: str = AUTO,
+        labels: str | Path | None = None,
+        column: str | None = None,
+        mask: str | Path | None = None,
+        probes: str | Path | None = None,
+        references: str | Path | None = None,
     ) -> None:
         if kind not in ("similarity", "distance"):
             raise InputError(f"benchmark.kind must be similarity or distance, not {kind!r}.")
@@ -55,19 +65,18 @@ class ScoreBenchmark:
         self.kind = kind
         self.name = name or self.path.stem
         self.matcher = matcher
+        self._format = format
+        self._labels = _place(labels)
+        self._source = Source(
+            self.path, kind, column, _place(mask), _place(probes), _place(references)
+        )
+        self._notes: dict[str, str] = {}
         self._rows: pd.DataFrame | None = None
 
     def load(self, *, progress: Progress = silent) -> FaceSet:
         """The templates that occur in the list, a row each, with person and labels."""
         rows = self._read()
-        names = list(rows.columns)
-        labels = [c.removeprefix("probe_") for c in names if _is_label(c, names)]
-        sides = []
-        for side in ("probe", "reference"):
-            columns = {f"{side}_id": "image_id", f"{side}_subject": "subject_id"}
-            columns |= {f"{side}_{label}": f"label_{label}" for label in labels}
-            sides.append(rows[list(columns)].rename(columns=columns))
-        templates = pd.concat(sides, ignore_index=True).drop_duplicates(ignore_index=True)
+        templates = _templates(rows)
         _refuse_two_identities(templates, self.path)
         templates["path"] = ""
         about = {
@@ -76,6 +85,7 @@ class ScoreBenchmark:
             + (", negated" if self.kind == "distance" else ""),
             "self_comparisons_left_out": str(self.self_comparisons),
             "enrolment": "failures to enrol are not visible in a list of scores",
+            **self._notes,
         }
         return FaceSet(self.name, "1", self.path.parent, templates, about=about)
 
@@ -118,8 +128,13 @@ class ScoreBenchmark:
     def matcher_record(self) -> dict[str, str]:
         """What is known of the matcher: its name, and the hash of the list as fingerprint."""
         self._read()
-        digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
-        return {"name": self.matcher, "fingerprint": f"{digest}-{self.kind}"}
+        others = (self._source.mask, self._source.probes, self._source.references, self._labels)
+        more = [digest_file(path) for path in others if path is not None]
+        column = self._source.column
+        print_of = f"{digest_file(self.path)}-{self.kind}"
+        if more or column or "format" in self._notes:
+            print_of += f"-{digest_of([*more, column, self._notes.get('format')])[:16]}"
+        return {"name": self.matcher, "fingerprint": print_of}
 
     @property
     def self_comparisons(self) -> int:
@@ -127,9 +142,26 @@ class ScoreBenchmark:
         self._read()
         return self._self_comparisons
 
+    def _from_file(self) -> pd.DataFrame:
+        """The checked rows, persons and labels joined in."""
+        format, how = choose_format(self._format, self.path)
+        require_settings_fit(format, self._source)
+        rows = format.read(self._source)
+        if format.name != "table":
+            self._notes["format"] = f"{format.name}, {how}"
+        if self._labels is not None:
+            joined = join_labels(rows, self._labels, self.path)
+            rows, self._notes["labels"] = joined.rows, joined.note
+        elif format.name != "table" and "probe_subject" not in rows:
+            raise InputError(
+                f"{self.path}: a file of format {format.name} does not say who is on the images; "
+                "give a manifest with image_id, subject_id and labels as benchmark.labels=FILE"
+            )
+        return checked(rows, self.path)
+
     def _read(self) -> pd.DataFrame:
         if self._rows is None:
-            rows = _checked(_read_table(self.path), self.path)
+            rows = self._from_file()
             itself = (rows["probe_id"] == rows["reference_id"]).to_numpy()
             self._self_comparisons = int(itself.sum())
             rows = rows[~itself].reset_index(drop=True)
@@ -141,111 +173,29 @@ class ScoreBenchmark:
         return self._rows
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give the score list with benchmark.path=FILE.")
-    try:
-        with path.open("rb") as file:
-            if file.read(4) == b"PAR1":
-                # without pandas' notes an index of the writer's is a column like the others
-                table: pd.DataFrame = pq.read_table(path).to_pandas(ignore_metadata=True)
-                return table
-        return _read_csv(path)
-    except (OSError, ValueError, pa.ArrowException, UnicodeError) as cause:
-        reason = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
-        raise InputError(f"{path}: cannot be read as a table ({reason}).") from cause
+def _place(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path).expanduser()
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    """All cells as text. A row with a cell too many or too few is an error: a reader that fills
-    or shifts it would count a half-written row as a failed comparison."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        header = next(csv.reader(file), [])
-    doubled = sorted({name for name in header if header.count(name) > 1})
-    if doubled:
-        raise InputError(f"{path}: column {', '.join(doubled)} occurs more than once; keep one.")
-    if len(header) == 1 and ";" in header[0]:
-        raise InputError(f"{path} is separated by semicolons; save it with commas.")
-    cells = pa_csv.read_csv(
-        path,
-        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
-        convert_options=pa_csv.ConvertOptions(
-            column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
-        ),
-    )
-    table: pd.DataFrame = cells.to_pandas()
-    return table.rename(columns=str.strip)
+def _templates(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row per template and description of it; one template, one row, in a consistent file."""
+    sides = []
+    for side in SIDES:
+        names = {f"{side}_id": "image_id", f"{side}_subject": "subject_id"}
+        names |= {f"{side}_{label}": f"label_{label}" for label in labels_of(rows)}
+        once = ~_repeated(rows, list(names))
+        sides.append(rows.loc[once, list(names)].rename(columns=names))
+    return pd.concat(sides, ignore_index=True).drop_duplicates(ignore_index=True)
 
 
-def _is_label(column: str, columns: Sequence[str]) -> bool:
-    if not column.startswith("probe_") or column in ("probe_id", "probe_subject"):
-        return False
-    return column.replace("probe_", "reference_", 1) in columns
-
-
-def _checked(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
-    absent = [column for column in REQUIRED if column not in rows.columns]
-    if absent:
-        raise InputError(
-            f"{path}: the column{'s' * (len(absent) > 1)} {', '.join(absent)} "
-            f"{'are' if len(absent) > 1 else 'is'} missing; it needs {', '.join(REQUIRED)} and, "
-            "for each label, probe_<label> and reference_<label>."
-        )
-    one_sided = [
-        c
-        for c in rows.columns
-        if c.startswith(("probe_", "reference_"))
-        and c not in REQUIRED
-        and c.replace("probe_", "\0").replace("reference_", "probe_").replace("\0", "reference_")
-        not in rows.columns
-    ]
-    if one_sided:
-        raise InputError(
-            f"{path}: {', '.join(one_sided)} stands on one side only; a label needs both "
-            "probe_<label> and reference_<label>."
-        )
-    problems: list[str] = []
-    texts = [c for c in rows.columns if c != "score"]
-    checked = pd.DataFrame({c: _as_text(rows[c]) for c in texts})
-    for column in REQUIRED[:-1]:
-        blank = checked[column].isna().to_numpy()
-        problems += [f"row {i + 1}, {column}: blank" for i in np.flatnonzero(blank)[:50]]
-    checked["score"] = _as_scores(rows["score"], problems)
-    doubled = checked.duplicated(["probe_id", "reference_id"]).to_numpy()
-    problems += [
-        f"row {i + 1}: {checked['probe_id'].iloc[i]} against {checked['reference_id'].iloc[i]} "
-        "is listed a second time"
-        for i in np.flatnonzero(doubled)[:50]
-    ]
-    if problems:
-        raise InputError.listing(
-            f"{path}: rows that cannot be used; mend or remove them:", problems
-        )
-    return checked
-
-
-def _as_text(values: pd.Series[str]) -> pd.Series[str]:
-    if pd.api.types.is_float_dtype(values):
-        values = values.map(missing_or_text)  # 7.0 beside a blank is the 7 of the other side
-    text = values.astype("str").str.strip()
-    return text.where(values.notna() & ~text.str.lower().isin(["", "nan"]))
-
-
-def _as_scores(values: pd.Series[str], problems: list[str]) -> pd.Series[float]:
-    if pd.api.types.is_numeric_dtype(values):
-        scores = values.astype(np.float64)
-        blank = scores.isna()
-    else:
-        text = values.astype("str").str.strip()
-        blank = values.isna() | text.str.lower().isin(["", "nan", "na", "null", "none"])
-        scores = pd.to_numeric(text.where(~blank), errors="coerce").astype(np.float64)
-    bad = ((scores.isna() & ~blank) | np.isinf(scores)).to_numpy()
-    problems += [
-        f"row {i + 1}, score: {values.iloc[i]!r} is not a finite number (leave it blank for a "
-        "failed comparison)"
-        for i in np.flatnonzero(bad)[:50]
-    ]
-    return scores
+def _repeated(rows: pd.DataFrame, columns: list[str]) -> npt.NDArray[np.bool_]:
+    """Rows that say the same as one above them; codes are compared, since texts take seconds."""
+    key = np.zeros(len(rows), dtype=np.int64)
+    for column in columns:
+        codes = pd.factorize(rows[column], use_na_sentinel=False)[0].astype(np.int64)
+        key = pd.factorize(key * (int(codes.max(initial=0)) + 1) + codes)[0].astype(np.int64)
+    repeated: npt.NDArray[np.bool_] = pd.Series(key).duplicated().to_numpy()
+    return repeated
 
 
 def _refuse_two_identities(templates: pd.DataFrame, path: Path) -> None:
