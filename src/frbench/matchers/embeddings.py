@@ -1,10 +1,7 @@
-"""``matcher=embeddings``: vectors that somebody computed already, read from an .npz file."""
+"""``matcher=embeddings``: vectors that somebody computed already, read from a file."""
 
 from __future__ import annotations
 
-import io
-import zipfile
-import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from frbench.digests import digest_bytes, digest_of
+from frbench.digests import digest_bytes, digest_file, digest_of
 from frbench.errors import InputError
 from frbench.values import Bools, EmbeddingSet, Float64s
+from frbench.vector_files import arrays_of
 
 _NOT_FINITE = "the stored vector is not finite"
 _NO_LENGTH = "the stored vector has length zero"
@@ -24,7 +22,8 @@ _DECLARED = "declared as not enrolled by the file"
 class StoredEmbeddings:
     """Templates from a file; no image is opened.
 
-    Arrays: ``vectors`` float [N, D]; ``image_id`` [N]; optional ``enrolled`` bool [N]. A row that
+    Arrays: ``vectors`` float [N, D]; ``image_id`` [N]; optional ``enrolled`` bool [N], in any of
+    the formats of ``vector_files``. A row that
     is not finite or has length zero is a failure to enrol; where ``enrolled`` is given and says
     otherwise, the file contradicts itself and is refused. Ids that the set does not have are
     ignored.
@@ -32,14 +31,16 @@ class StoredEmbeddings:
 
     default_detector = "precropped"
 
-    def __init__(self, *, path: str, name: str | None = None) -> None:
+    def __init__(self, *, path: str, ids: str | None = None, name: str | None = None) -> None:
         """Remember the file; nothing is read before ``lookup``.
 
         Args:
-            path: the .npz file.
+            path: the .npz, .npy, Parquet or safetensors file.
+            ids: index of an .npy or safetensors file: one id a row, CSV, Parquet or text.
             name: name of the matcher in results; default: the file's name.
         """
         self._path = Path(path).expanduser()
+        self._index = Path(ids).expanduser() if ids is not None else None
         self.name = name or self._path.stem
 
     def lookup(self, image_ids: npt.NDArray[np.str_]) -> EmbeddingSet:
@@ -49,20 +50,22 @@ class StoredEmbeddings:
             InputError: an unreadable or contradictory file, or absent images, all listed.
         """
         data = self._read()
-        arrays = self._arrays(data)
+        arrays = arrays_of(data, self._index, self._refuse)
         stored = self._ids(arrays)
         vectors = self._vectors(arrays, len(stored))
         failure = self._failures(vectors, arrays.get("enrolled"), stored)
         rows = self._rows(stored, image_ids)
         enrolled = failure[rows] == ""
         asked = image_ids.astype(np.str_)
+        contents = [digest_bytes(data)]
+        contents += [digest_file(self._index)] if self._index is not None else []
         return EmbeddingSet(
             vectors=_unit(vectors[rows], enrolled),
             enrolled=enrolled,
             failure=failure[rows],
             image_id=asked,
             matcher=self.name,
-            fingerprint=digest_of({"stored": digest_bytes(data), "ids": asked.tolist()}),
+            fingerprint=digest_of({"stored": "+".join(contents), "ids": asked.tolist()}),
         )
 
     def _refuse(self, fault: str) -> InputError:
@@ -70,34 +73,11 @@ class StoredEmbeddings:
 
     def _read(self) -> bytes:
         if self._path.is_dir():
-            raise self._refuse("this is a folder; give the .npz file itself")
+            raise self._refuse("this is a folder; give the file itself")
         try:
             return self._path.read_bytes()
         except OSError as error:
             raise self._refuse(f"cannot be read ({error.strerror}); check the path") from None
-
-    def _arrays(self, data: bytes) -> dict[str, npt.NDArray[Any]]:
-        """The three arrays; pickled objects inside are never loaded, as they could run code."""
-        if not data.startswith(b"PK"):
-            raise self._refuse("is not an .npz file; write it with numpy.savez")
-        try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-                wanted = [key for key in ("vectors", "image_id", "enrolled") if key in stored]
-                arrays = {key: stored[key] for key in wanted}
-                there = ", ".join(stored.files)
-        except ValueError as error:
-            if "pickle" not in str(error).lower():
-                raise self._refuse(f"is damaged ({error})") from None
-            raise self._refuse(
-                "holds Python objects, which are never loaded; store image_id as text, e.g. "
-                "numpy.array(ids, dtype=str), and vectors as float32"
-            ) from None
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
-            raise self._refuse(f"is damaged ({error})") from None
-        for key in ("vectors", "image_id"):
-            if key not in arrays:
-                raise self._refuse(f"has no array '{key}'; it holds {there or 'nothing'}")
-        return arrays
 
     def _ids(self, arrays: dict[str, npt.NDArray[Any]]) -> npt.NDArray[np.str_]:
         ids = arrays["image_id"]
