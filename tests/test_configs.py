@@ -22,6 +22,8 @@ CHOICES = sorted(
     if file.parent.name not in ("local", "hydra")
 )
 GIVEN = {"path": "given.csv", "root": "given", "fixed": "[0.5]", "from_run": "run"}
+GIVEN |= {"architecture": "resnet18", "weights": "given.pt"}
+GIVEN |= {"attributes": "given.csv"}
 GIVEN |= {"stated": {"1e-3": 0.5}, "stated_by": "a vendor"}
 
 

@@ -6,11 +6,7 @@ that changes what it measures by what it could reach that day is none.
 
 from __future__ import annotations
 
-import io
 import os
-import pickle
-import warnings
-import zipfile
 from collections.abc import Mapping
 from functools import cached_property
 from importlib.metadata import version
@@ -23,6 +19,7 @@ from frbench.digests import digest_bytes
 from frbench.errors import InputError
 from frbench.matchers import Faces, Preprocess
 from frbench.values import Float32s
+from frbench.weights_files import tensors_of
 
 FILE_NAMES = {
     "vggface2": "20180402-114759-vggface2.pt",
@@ -62,6 +59,7 @@ class FacenetMatcher:
                 f"matcher.weights={weights} is unknown; use one of {', '.join(FILE_NAMES)}"
             )
         self.name = f"facenet_{weights.split('-')[0]}"
+        self.training_data = (weights,)
         self.preprocess = Preprocess(
             input_size=_SIZE,
             alignment="box",
@@ -129,7 +127,7 @@ class FacenetMatcher:
 
     def _checked(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """The file's tensors without the classifier; its size gives away other weights."""
-        given = _tensors(self._bytes, self.name)
+        given = tensors_of(self._bytes, self.name)
         people = [len(given[key]) for key in given if key == f"{_CLASSIFIER}bias"]
         if people and people[0] in _PEOPLE.values() and people[0] != _PEOPLE[self._weights]:
             raise InputError(
@@ -156,42 +154,3 @@ def checkpoint_folder() -> Path:
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))
     return Path(home).expanduser() / "checkpoints"
-
-
-def _tensors(data: bytes, name: str) -> dict[str, Any]:
-    """The named tensors in the bytes of a .pt or .safetensors file; code in it is never run."""
-    import safetensors
-    import safetensors.torch
-    import torch
-
-    # a .safetensors file begins with the length of its JSON header, a .pt with a zip's or a
-    # pickle's magic number
-    is_safetensors = data[8:9] == b"{"
-    try:
-        if is_safetensors:
-            return dict(safetensors.torch.load(data))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # remarks on odd pickles, which are refused anyway
-            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-        EOFError,
-        RuntimeError,
-        ValueError,
-        KeyError,
-        AttributeError,
-        TypeError,
-        IndexError,
-        safetensors.SafetensorError,
-    ) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"{name}: the weights file cannot be loaded safely ({reason[:120]}); it must hold "
-            "tensors only, as the released file does"
-        ) from None
-    if not isinstance(content, Mapping) or not all(
-        isinstance(value, torch.Tensor) for value in content.values()
-    ):
-        raise InputError(f"{name}: the weights file is no state dict (names and tensors)")
-    return dict(content)
