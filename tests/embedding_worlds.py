@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import time
 
 import numpy as np
 import pandas as pd
 from PIL import Image as Pillow
 
+from frbench.detectors.precropped import PrecroppedDetector
 from frbench.matchers import Preprocess
 from frbench.values import FaceSet
 
@@ -72,3 +74,42 @@ def weights_file(folder, seed=0):
     weights = np.random.default_rng(seed).normal(size=48 * 24 + 24 * 6) / 5
     np.save(path, weights.astype(np.float32))
     return path
+
+
+class RowByRow(SmallMatcher):
+    """The same network, one face at a time, so that no batch can change a bit."""
+
+    batch_invariant = True
+
+    def embed(self, faces):
+        """float32 (b, 6)."""
+        return np.concatenate([super(RowByRow, self).embed(face[None]) for face in faces])
+
+
+class SlowDetector(PrecroppedDetector):
+    """Takes its time over each image, as a search does."""
+
+    name = "slow"
+
+    def __init__(self, seconds):
+        self._seconds = seconds
+
+    def detect(self, images):
+        """The whole image, later."""
+        time.sleep(self._seconds * len(images))
+        return super().detect(images)
+
+
+class KilledDetector(PrecroppedDetector):
+    """Ends its process without a word at one image, as the kernel does where memory runs out."""
+
+    name = "killed"
+
+    def __init__(self, size):
+        self._size = size
+
+    def detect(self, images):
+        """The whole image; no answer for those of the fatal size."""
+        if any(image.shape[:2] == self._size for image in images):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().detect(images)

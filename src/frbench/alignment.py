@@ -85,7 +85,8 @@ def _landmarks(face: Detection, name: str) -> Float32s:
         raise InputError(
             f"this matcher is aligned by the landmarks '{name}', which this detector does not "
             f"give (it gives {', '.join(face.landmarks) or 'none'}); choose another detector: "
-            "mtcnn and dlib_hog give 'five', dlib_hog gives 'dlib5'"
+            "mtcnn and dlib_hog give 'five', dlib_hog gives 'dlib5', landmarks gives what its "
+            "file has"
         )
     return face.landmarks[name]
 
@@ -98,6 +99,11 @@ def _resized(picture: Pillow.Image, size: int, interpolation: str) -> npt.NDArra
 
 def _box_crop(image: Image, box: Float32s, preprocess: Preprocess) -> npt.NDArray[np.uint8]:
     """facenet-pytorch's ``extract_face``: the margin counts at the crop's scale, edges are cut."""
+    if np.isnan(box).any():
+        raise InputError(
+            "this matcher crops by the face's box, which this detector does not give; add the "
+            "columns box_x0, box_y0, box_x1, box_y1 to the file of landmarks"
+        )
     size, margin = preprocess.input_size, preprocess.margin
     height, width = image.shape[:2]
     grow_x = margin * (box[2] - box[0]) / (size - margin) / 2
@@ -157,7 +163,7 @@ def _dlib_chip(image: Image, face: Detection, size: int) -> npt.NDArray[np.uint8
 
     dlib = import_dlib()
     points = [dlib.point(int(x), int(y)) for x, y in _landmarks(face, "dlib5")]
-    box = dlib.rectangle(*(int(edge) for edge in face.box))
+    box = dlib.rectangle(*(int(edge) for edge in face.extent))
     shape = dlib.full_object_detection(box, points)
     chip = dlib.get_face_chip(np.ascontiguousarray(image), shape, size, _CHIP_PADDING)
     return np.asarray(chip, dtype=np.uint8)

@@ -14,8 +14,10 @@ import numpy as np
 from frbench.detectors import Detection
 from frbench.errors import InputError
 
-Choice = Literal["largest", "most_central", "most_confident", "only"]
+Choice = Literal["largest", "most_central", "most_confident", "only", "skip"]
 CHOICES: tuple[str, ...] = get_args(Choice)
+LEFT_OUT = "left out: "
+"""How the reason begins where an image is left out of the set, not held against the matcher."""
 
 
 def check_choice(choice: str) -> Choice:
@@ -35,14 +37,17 @@ def choose_face(
     Args:
         found: the faces on one image, best first.
         size: width and height of the image, pixels.
-        choice: ``largest`` box; ``most_central`` box centre; ``most_confident``; or ``only``:
-            several faces are a failure to enrol.
+        choice: ``largest`` box; ``most_central`` box centre; ``most_confident``; ``only``: one is
+            required, and several are a failure to enrol; ``skip``: an image with several is left
+            out of the set.
     """
     if not found:
         return "no face found"
     if choice == "only":
         return found[0] if len(found) == 1 else f"{len(found)} faces found, one wanted"
-    boxes = np.array([face.box for face in found], dtype=np.float64)
+    if choice == "skip":
+        return found[0] if len(found) == 1 else f"{LEFT_OUT}{len(found)} faces found"
+    boxes = np.array([face.extent for face in found], dtype=np.float64)
     if choice == "largest":
         merit = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     elif choice == "most_central":

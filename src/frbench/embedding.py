@@ -1,14 +1,15 @@
 """Faces to templates: decode, detect, align, embed; every image ends as a vector or a reason.
 
-Images are prepared in threads while the matcher computes. Nothing of the result depends on their
-order or on which of them were in the cache: a matcher always sees batches of one fixed size, so
-that an image's vector is the same in a first run, a resumed one and a repeated one.
+Images are prepared in threads or processes while the matcher computes (``prefetching``). Nothing
+of the result depends on their number, or on which images were in the cache: a matcher always sees
+batches of one fixed size, so that an image's vector is the same in a first run, a resumed one and
+a repeated one.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,8 @@ from frbench.digests import digest_of
 from frbench.errors import InputError
 from frbench.imaging import decoder_identity
 from frbench.matchers import Matcher, Preprocess, TemplateStore
-from frbench.preparing import Crop, Preparation, Prepared, check_images, prepared_files
+from frbench.prefetching import prepared_files
+from frbench.preparing import Crop, Preparation, Prepared, Source, check_images
 from frbench.template_cache import Template, TemplateCache
 from frbench.values import EmbeddingSet, FaceSet, Float32s
 
@@ -31,6 +33,9 @@ __all__ = ["STAGE_VERSION", "Unreadable", "check_images", "embed", "template_of"
 
 STAGE_VERSION = 1
 """Raised whenever the code between image bytes and vector changes what comes out."""
+
+_ALIGNED = ("five_point", "dlib_chip")
+"""Alignments whose crops are square and turned upright."""
 
 Unreadable = Literal["error", "fail_to_enrol"]
 Progress = Callable[[int, int], None]
@@ -45,6 +50,8 @@ def embed(
     batch: int = 32,
     cache: Path | None = None,
     unreadable: Unreadable = "error",
+    workers: int | None = None,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> EmbeddingSet:
     """One template per image of the set, in its order.
@@ -61,11 +68,14 @@ def embed(
         cache: folder to keep templates in; None keeps none.
         unreadable: ``error`` lists all files that are no images once all others are embedded;
             ``fail_to_enrol`` counts them as failures.
+        workers: processes that prepare images; 0 stays in threads, None decides by the work.
+        device: where the matcher computes; for ``cuda`` batches lie in pinned memory, from which
+            they are copied while the GPU computes.
         progress: called with (images done, images in all).
 
     Raises:
-        InputError: unreadable files, one file under two ids, an unknown choice, an unusable
-            cache folder, missing landmarks or weights.
+        InputError: unreadable files, a worker that was killed, one file under two ids, an
+            unknown choice, an unusable cache folder, missing landmarks or weights.
     """
     ids = faces.faces["image_id"].to_numpy(dtype=np.str_)
     if hasattr(matcher, "lookup"):
@@ -76,9 +86,14 @@ def embed(
         known = ", ".join(get_args(Unreadable))
         raise InputError(f"embedding.unreadable={unreadable} is unknown; use one of {known}")
     _refuse_doubled(faces)
-    job = _Job(detector, matcher, choice, batch, cache)
-    paths = [faces.root / path for path in faces.faces["path"]]
-    prepared, templates = job.run(paths, progress or _silent)
+    sources = [
+        Source(faces.root / path, (image, path))
+        for image, path in zip(faces.faces["image_id"], faces.faces["path"], strict=True)
+    ]
+    if hasattr(detector, "expect"):
+        detector.expect([source.names for source in sources])
+    job = _Job(detector, matcher, choice, batch, cache, pinned=device.startswith("cuda"))
+    prepared, templates = job.run(sources, workers, progress or _silent)
     if unreadable == "error":
         _refuse_unreadable(prepared, faces, kept=cache is not None)
     return _collected(ids, prepared, templates, job)
@@ -88,10 +103,18 @@ class _Job:
     """One pass over some files with one matcher."""
 
     def __init__(
-        self, detector: Detector, matcher: Matcher, choice: str, batch: int, cache: Path | None
+        self,
+        detector: Detector,
+        matcher: Matcher,
+        choice: str,
+        batch: int,
+        cache: Path | None,
+        *,
+        pinned: bool,
     ) -> None:
         self.matcher = matcher
         self._batch = batch
+        self._pinned = pinned
         self._alone = bool(getattr(matcher, "batch_invariant", False))
         preprocess = _effective(matcher.preprocess, detector)
         self.settings = {
@@ -104,17 +127,27 @@ class _Job:
             "precision": "float32",
             "decoder": decoder_identity(),
         }
+        aligned = detector.name == "precropped" and matcher.preprocess.alignment in _ALIGNED
+        if aligned:
+            self.settings["crops"] = "square"
         self._cache = TemplateCache(cache, self.settings) if cache is not None else None
-        self._preparation = Preparation(detector, check_choice(choice), preprocess, self._is_cached)
+        known: Container[str] = self._cache if self._cache is not None else ()
+        self._preparation = Preparation(
+            detector,
+            check_choice(choice),
+            preprocess,
+            known,
+            aligned_already=aligned,
+        )
 
     def run(
-        self, paths: Sequence[Path], progress: Progress
+        self, sources: Sequence[Source], workers: int | None, progress: Progress
     ) -> tuple[list[Prepared], dict[str, Template]]:
         """What became of each file (without its crop), and the template of each content."""
         prepared: list[Prepared] = []
         templates: dict[str, Template] = {}
         waiting: dict[str, Crop] = {}
-        files = prepared_files(paths, self._preparation, ahead=2 * self._batch)
+        files = prepared_files(sources, self._preparation, ahead=2 * self._batch, workers=workers)
         try:
             with closing(files) as items:
                 for item in items:
@@ -122,17 +155,14 @@ class _Job:
                     self._sort_in(item, templates, waiting)
                     if len(waiting) == self._batch:
                         self._embed(waiting, templates)
-                    progress(len(prepared) - len(waiting), len(paths))
+                    progress(len(prepared) - len(waiting), len(sources))
                 if waiting:
                     self._embed(waiting, templates)
-                    progress(len(paths), len(paths))
+                    progress(len(sources), len(sources))
         finally:
             if self._cache is not None:
                 self._cache.flush()
         return prepared, templates
-
-    def _is_cached(self, digest: str) -> bool:
-        return self._cache is not None and digest in self._cache
 
     def _sort_in(
         self, item: Prepared, templates: dict[str, Template], waiting: dict[str, Crop]
@@ -149,10 +179,7 @@ class _Job:
 
     def _embed(self, waiting: dict[str, Crop], templates: dict[str, Template]) -> None:
         """Empty the waiting room through the matcher, filled up to the fixed batch."""
-        crops = np.stack(list(waiting.values()))
-        if not self._alone and len(crops) < self._batch:
-            filler = np.repeat(crops[-1:], self._batch - len(crops), axis=0)
-            crops = np.concatenate([crops, filler])
+        crops = self._stacked(list(waiting.values()))
         vectors = np.asarray(self.matcher.embed(crops))
         if vectors.ndim != 2 or len(vectors) != len(crops):
             raise InputError(
@@ -162,6 +189,17 @@ class _Job:
         made = [template_of(vector) for vector in vectors[: len(waiting)]]
         self._keep(dict(zip(waiting, made, strict=True)), templates)
         waiting.clear()
+
+    def _stacked(self, crops: list[Crop]) -> npt.NDArray[np.uint8]:
+        missing = 0 if self._alone else self._batch - len(crops)
+        rows = [*crops, *[crops[-1]] * missing]
+        if not self._pinned:
+            return np.stack(rows)
+        import torch
+
+        shape = (len(rows), *crops[0].shape)
+        pinned = torch.empty(shape, dtype=torch.uint8, pin_memory=True).numpy()
+        return np.stack(rows, out=pinned)
 
     def _keep(self, made: dict[str, Template], templates: dict[str, Template]) -> None:
         templates |= made

@@ -16,7 +16,7 @@ import os
 import tempfile
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import KeysView, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,11 +75,15 @@ class TemplateCache:
         except OSError as error:
             raise self._refusal(error) from None
 
-    def __contains__(self, image: str) -> bool:
+    def __contains__(self, image: object) -> bool:
         return image in self._known
 
     def __getitem__(self, image: str) -> Template:
         return self._known[image]
+
+    def images(self) -> KeysView[str]:
+        """The images that there is a record of."""
+        return self._known.keys()
 
     def add(self, image: str, template: Template) -> None:
         """Keep a record; it reaches the disk with its shard, at the latest at ``flush``."""

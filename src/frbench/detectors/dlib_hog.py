@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,8 @@ from frbench.dlib_files import (
     model_file,
 )
 from frbench.errors import InputError
+from frbench.landmark_schemes import five_of_68
 from frbench.values import Float32s
-
-_LEFT_EYE, _RIGHT_EYE = slice(36, 42), slice(42, 48)
-_NOSE_TIP, _MOUTH_LEFT, _MOUTH_RIGHT = 30, 48, 54
 
 
 class DlibHogDetector:
@@ -65,6 +63,10 @@ class DlibHogDetector:
             "sixty_eight_points": model_digest(SIXTY_EIGHT_POINTS),
         }
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Settings only: each process loads models of its own."""
+        return partial(type(self), upsample=self._upsample, threshold=self._threshold), ()
+
     def _faces(self, image: Image) -> list[Detection]:
         pixels = np.ascontiguousarray(image)
         boxes, scores, _ = self._search().run(pixels, self._upsample, self._threshold)
@@ -77,7 +79,7 @@ class DlibHogDetector:
         return Detection(
             box=np.array([box.left(), box.top(), box.right(), box.bottom()], np.float32),
             confidence=score,
-            landmarks={"dlib5": _points(five(pixels, box)), "five": _five_of(all_points)},
+            landmarks={"dlib5": _points(five(pixels, box)), "five": five_of_68(all_points)},
         )
 
     def _search(self) -> Any:
@@ -97,16 +99,3 @@ class DlibHogDetector:
 
 def _points(shape: Any) -> Float32s:
     return np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float32)
-
-
-def _five_of(points: Float32s) -> Float32s:
-    """Eye centres, nose tip and mouth corners from the 68 points of the iBUG scheme."""
-    return np.stack(
-        [
-            points[_LEFT_EYE].mean(axis=0),
-            points[_RIGHT_EYE].mean(axis=0),
-            points[_NOSE_TIP],
-            points[_MOUTH_LEFT],
-            points[_MOUTH_RIGHT],
-        ]
-    )
