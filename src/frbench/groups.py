@@ -16,6 +16,7 @@ import pandas as pd
 
 from frbench.errors import InputError
 from frbench.label_columns import refuse_outer_spaces
+from frbench.label_systems import PROVENANCES, UNMAPPED, label_map
 from frbench.values import ALL, UNLABELLED, FaceSet
 
 SEPARATOR = "/"
@@ -38,6 +39,11 @@ class GroupSpec:
         bands: numeric label -> upper limits of its bands, half-open on the left as NIST's:
             ``age: [20, 35]`` gives ``(..20]``, ``(20..35]``, ``(35..]``.
         varies: labels that may differ between images of one person (age band, glasses).
+        map: label -> map of ``label_systems`` that rewrites it, e.g. ``ic_to_census5``; values
+            that the map has no answer for are the group ``unmapped``. Levels and bands then speak
+            of the values after it.
+        provenance: label -> who said so: self-defined, officer-defined, annotated, inferred or
+            unknown; for the record.
         on_conflict: what happens to a person with two values of a label that must not vary:
             ``error``; ``majority`` (ties become unlabelled); ``drop`` the person; ``keep`` each
             image's own value.
@@ -47,6 +53,8 @@ class GroupSpec:
     levels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     bands: Mapping[str, Sequence[float]] = field(default_factory=dict)
     varies: tuple[str, ...] = ()
+    map: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
     on_conflict: Literal["error", "majority", "drop", "keep"] = "error"
 
     def __post_init__(self) -> None:
@@ -54,6 +62,13 @@ class GroupSpec:
             raise InputError(
                 f"on_conflict={self.on_conflict} is unknown; take one of {', '.join(ON_CONFLICT)}"
             )
+        for name in self.map.values():
+            label_map(name)
+        for label, said in self.provenance.items():
+            if said not in PROVENANCES:
+                raise InputError(
+                    f"provenance.{label}={said} is unknown; take one of {', '.join(PROVENANCES)}"
+                )
         for label, levels in self.levels.items():
             if len({str(level) for level in levels}) < len(levels):
                 raise InputError(f"levels.{label} names a value more than once; name it once")
@@ -73,6 +88,11 @@ def assign_groups(faces: FaceSet, spec: GroupSpec) -> FaceSet:
     notes: list[str] = []
     _require_labels(table, spec.levels, faces.name, setting="levels")
     _require_labels(table, spec.varies, faces.name, setting="varies")
+    _require_labels(table, spec.map, faces.name, setting="map")
+    _require_labels(table, spec.provenance, faces.name, setting="provenance")
+    about = _provenances(spec, faces.about)
+    for label, name in spec.map.items():
+        table[f"label_{label}"], about[f"map of {label}"] = _mapped(table[f"label_{label}"], name)
     for label, limits in spec.bands.items():
         table[f"label_{label}"] = _banded(table, label, limits)
     by = spec.by
@@ -91,7 +111,8 @@ def assign_groups(faces: FaceSet, spec: GroupSpec) -> FaceSet:
         notes += note
     table = table.reset_index(drop=True)
     table["group"] = _combined(table, by, spec)
-    about = {**faces.about, "groups": "; ".join(notes)} if notes else dict(faces.about)
+    if notes:
+        about["groups"] = "; ".join(notes)
     about["grouped_by"] = ", ".join(by)
     return replace(faces, faces=table, about=about)
 
@@ -136,6 +157,33 @@ def _automatic(table: pd.DataFrame) -> tuple[tuple[str, ...], list[str]]:
             continue
         chosen.append(label)
     return tuple(chosen), left_out
+
+
+def _provenances(spec: GroupSpec, about: Mapping[str, str]) -> dict[str, str]:
+    """What is known of the set, with who said what each label says: the user before the loader,
+    the loader before what a map's source system is by definition."""
+    by_map = {label: label_map(name).source.provenance for label, name in spec.map.items()}
+    return {
+        **{f"provenance of {label}": said for label, said in by_map.items()},
+        **about,
+        **{f"provenance of {label}": said for label, said in spec.provenance.items()},
+    }
+
+
+def _mapped(values: pd.Series[str], name: str) -> tuple[pd.Series[str], str]:
+    """A label said in another system, and what became of each value, in words."""
+    chosen = label_map(name)
+    counts = {str(value): int(count) for value, count in values.value_counts().items()}
+    target = {value: chosen.of(value) for value in counts}
+    words = ", ".join(
+        f"{value} → {target[value]} ({count} images)" for value, count in counts.items()
+    )
+    unmapped = sum(count for value, count in counts.items() if target[value] == UNMAPPED)
+    said = (
+        f"{name}: {chosen.source.title} to {chosen.target.title}; {words or 'no value at all'}; "
+        f"{unmapped} images unmapped; lost: {chosen.lost}"
+    )
+    return values.map(target, na_action="ignore").astype("str"), said
 
 
 def _banded(table: pd.DataFrame, label: str, limits: Sequence[float]) -> pd.Series[str]:
@@ -241,7 +289,9 @@ def _levels(values: pd.Series[str], label: str, spec: GroupSpec) -> list[str]:
     if label in spec.bands:
         return _band_names(spec.bands[label])
     if label not in spec.levels:
-        return sorted(occurring)
+        return (
+            _mapped_levels(spec.map[label], occurring) if label in spec.map else sorted(occurring)
+        )
     wanted = [str(level) for level in spec.levels[label]]
     unknown = sorted(occurring.difference(wanted))
     if unknown:
@@ -251,6 +301,12 @@ def _levels(values: pd.Series[str], label: str, spec: GroupSpec) -> list[str]:
             f"{first + 1}); add them to groups.levels.{label} or mend the labels."
         )
     return wanted
+
+
+def _mapped_levels(name: str, occurring: set[str]) -> list[str]:
+    """All that the map can say, absent or not, and ``unmapped`` where something is."""
+    reachable = list(label_map(name).reachable)
+    return [*reachable, UNMAPPED] if UNMAPPED in occurring else reachable
 
 
 def _band_names(limits: Sequence[float]) -> list[str]:

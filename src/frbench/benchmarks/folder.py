@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pandas as pd
 
 from frbench.benchmarks import Progress, silent
-from frbench.contained_paths import path_faults
+from frbench.benchmarks._layout import IMAGE_SUFFIXES, images_below
 from frbench.errors import InputError
 from frbench.label_columns import face_table, version_of
 from frbench.table_files import StringTable, read_strings
@@ -17,11 +16,6 @@ from frbench.values import FaceSet
 
 _LOADER_VERSION = 1
 _WHAT = "benchmark.labels"
-IMAGE_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp"}
-    | {".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm", ".pnm"}
-)
-"""Usual endings of the formats that ``imaging.decode`` opens."""
 
 
 @dataclass(frozen=True)
@@ -91,42 +85,12 @@ def _images(root: Path) -> list[str]:
     """Paths of all images below the root, relative, sorted by their parts; hidden ones left out."""
     if not root.is_dir():
         raise InputError(f"benchmark.root={root} is not a folder; check the path")
-    found: list[str] = []
-    links: list[str] = []
-    for folder, children, files in os.walk(root, onerror=_refuse):
-        links += [
-            os.path.relpath(os.path.join(folder, child), root)
-            for child in children
-            if os.path.islink(os.path.join(folder, child))
-        ]
-        children[:] = [child for child in children if not child.startswith(".")]
-        found += [
-            Path(folder, name).relative_to(root).as_posix()
-            for name in files
-            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
-        ]
-    found.sort(key=lambda path: PurePosixPath(path).parts)
-    listed = sorted([*links, *found])
-    faults = [
-        f"{path} {fault}"
-        for path, fault in zip(listed, path_faults(root, listed), strict=True)
-        if fault
-    ]
-    if faults:
-        raise InputError.listing(
-            f"benchmark.root={root}: {len(faults)} entries lie elsewhere; copy them here or give "
-            "the root that holds them:",
-            faults,
-        )
+    found = images_below(root)
     if not found:
         raise InputError(
             f"benchmark.root={root} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})"
         )
     return found
-
-
-def _refuse(error: OSError) -> None:
-    raise InputError(f"benchmark.root: {error.filename} cannot be read ({error.strerror})")
 
 
 def _people(root: Path, images: list[str]) -> tuple[list[str], list[str], dict[str, str]]:

@@ -26,6 +26,7 @@ class DlibMatcher:
     name = "dlib"
     default_detector = "dlib_hog"
     batch_invariant = True
+    training_data = ("dlib-2017",)
     preprocess = Preprocess(
         input_size=CHIP,
         alignment="dlib_chip",

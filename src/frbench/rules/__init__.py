@@ -9,7 +9,7 @@ level, by Holm where they flag; the two-sided interval that a sentence shows may
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import pandas as pd
@@ -27,6 +27,7 @@ class Evidence:
         thresholds: per arm, its operating points.
         faces: the set, with who is on it and what is known of its labels.
         change: ChangeTable from the first arm to the second, or None.
+        training: per arm, names of the collections that its matcher says it was trained on.
     """
 
     rates: pd.DataFrame
@@ -34,6 +35,7 @@ class Evidence:
     thresholds: Mapping[str, Sequence[Threshold]]
     faces: FaceSet
     change: pd.DataFrame | None = None
+    training: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def points(self) -> Iterator[tuple[str, Threshold]]:
         """Every arm with each of its operating points."""
