@@ -8,7 +8,9 @@ import pandas as pd
 
 from frbench.operating_points import carried_rates
 from frbench.results import ArmResult
+from frbench.runtime import generator
 from frbench.settings import EvaluateConfig
+from frbench.significance import group_tests
 from frbench.values import FaceSet
 
 
@@ -19,9 +21,24 @@ def extra_tables(
     tables: dict[str, list[pd.DataFrame]] = {}
     for arm in arms:
         found = {
+            "failures": _failures(arm),
             "threshold_uncertainty": carried_rates(arm.tally, arm.thresholds, arm.rates),
+            "tests": group_tests(
+                arm.tally,
+                arm.thresholds,
+                arm=arm.name,
+                level=config.interval.level,
+                rng=generator(config.seed, "tests"),
+            ),
         }
         for name, table in found.items():
             if len(table):
                 tables.setdefault(name, []).append(table)
     return {name: pd.concat(each, ignore_index=True) for name, each in tables.items()}
+
+
+def _failures(arm: ArmResult) -> pd.DataFrame:
+    """Failures to enrol: a row per arm, group and reason."""
+    table = pd.DataFrame(arm.matcher.get("failures", ()), columns=["group", "reason", "images"])
+    table.insert(0, "arm", arm.name)
+    return table
