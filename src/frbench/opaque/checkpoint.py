@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import zipfile
 from collections import Counter
 from dataclasses import dataclass, field
@@ -128,6 +129,11 @@ class Checkpoint:
         if self.folder is None:
             return 0
         return len(list(self.folder.glob(f"round-{number:03d}-*.npz")))
+
+    def remove(self) -> None:
+        """Forget everything: the work that it was kept for is done."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     @staticmethod
     def _write(final: Path, content: bytes) -> None:
