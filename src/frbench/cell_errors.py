@@ -87,11 +87,28 @@ class PairErrors:
         p, so that pairs without an error enter through the trials' closed forms.
         Source: Fogliato, Patil and Perona, IJCV 2024, whose triple loop this equals.
         """
-        p = self._rate
-        s2 = self._squared_errors - 2 * p * self.trials.products(self.table)
-        s2 = s2 + p**2 * self.trials.squares
+        s2 = self.own_pairs
         shared = np.maximum(row_sums(self._residuals.power(2)) - 2 * s2, 0.0)
         return divide(s2 + shared, self.comparisons.astype(np.float64) ** 2)
+
+    @cached_property
+    def own_pairs(self) -> Float64s:
+        """float64 [C]: S2, the part of ``variance`` that a pair of persons has to itself."""
+        p = self._rate
+        s2 = self._squared_errors - 2 * p * self.trials.products(self.table)
+        return np.asarray(s2 + p**2 * self.trials.squares)
+
+    @cached_property
+    def guarded_variance(self) -> Float64s:
+        """float64 [C]: ``variance`` with every r_i as large as if the rate were the others'.
+
+        The rate was fitted to the residuals it is judged by, which makes them too small: person i
+        takes part in M_i of the N comparisons, and r_i / (1 - M_i / N) is what remains when p is
+        estimated without it (the jackknife's residual, HC3 of regression; never below S2).
+        """
+        r = left_out(self._residuals, self.trials.per_person, self.comparisons)
+        shared = np.maximum(row_sums(r.power(2)) - 2 * self.own_pairs, 0.0)
+        return divide(self.own_pairs + shared, self.comparisons.astype(np.float64) ** 2)
 
     @cached_property
     def carriers(self) -> Float64s:
@@ -166,6 +183,12 @@ class PersonErrors:
         return divide(spread, self.comparisons.astype(np.float64) ** 2)
 
     @cached_property
+    def guarded_variance(self) -> Float64s:
+        """float64 [C]: ``variance`` with r_i / (1 - m_i / N), as for pairs."""
+        spread = row_sums(left_out(self._residuals, self.of_person, self.comparisons).power(2))
+        return divide(spread, self.comparisons.astype(np.float64) ** 2)
+
+    @cached_property
     def carriers(self) -> Float64s:
         """float64 [C]: (sum r_i^2)^2 / sum r_i^4."""
         return concentration(self._residuals)
@@ -182,6 +205,15 @@ def residuals(
     """Sparse float64 [C, S]: errors - rate * trials, with one rate per row."""
     expected = sparse.diags_array(np.nan_to_num(rate)) @ trials.astype(np.float64)
     return sparse.csr_array(errors.astype(np.float64) - expected)
+
+
+def left_out(
+    residual: sparse.csr_array, trials: sparse.csr_array, comparisons: Int64s
+) -> sparse.csr_array:
+    """Sparse float64 [C, S]: r_i / (1 - M_i / N), the share M_i / N counted as at most a half."""
+    share = sparse.csr_array(sparse.diags_array(1.0 / np.maximum(comparisons, 1)) @ trials)
+    share.data = np.minimum(share.data, 0.5) / (1.0 - np.minimum(share.data, 0.5))
+    return sparse.csr_array(residual + residual.multiply(share))
 
 
 def concentration(residual: sparse.csr_array) -> Float64s:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from frbench.basic_bootstrap import basic_bounds
 from frbench.counted import Counted
 from frbench.group_replicates import KINDS, Replicates, replicates, resampling_for
 from frbench.intervals import Interval
+from frbench.inverted_path import Noise, Statistic, inverted_bounds
 from frbench.measures import CombinedMeasure, Measure
 from frbench.paired import paired_change
 from frbench.tables import GAP_COLUMNS, GAP_KEYS
@@ -40,10 +42,9 @@ def differentials(
     without a label, are left out by name. ``rates`` is the table of the same tally.
 
     Intervals of measures over all groups: persons are resampled with the same weights for all
-    groups, and the interval is theta - quantiles(theta* - theta), on the log scale for ratios
-    (Conti and Clemencon, ICLR 2024: recentred, since max, min and Gini of noisy rates are
-    biased away from equality), and reaches to equality unless noise alone is ruled out. Each
-    group's ratio has a closed form, see ``ratio_rows``.
+    groups, and the interval holds the degrees of inequality under which the observed one is no
+    surprise (``inverted_bounds``; max, min and Gini of noisy rates are biased away from equality:
+    Conti and Clemencon, ICLR 2024). Each group's ratio has a closed form, see ``ratio_rows``.
     """
     part = resampling_for(interval)
     counted = Counted(tally)
@@ -86,18 +87,12 @@ def _of_one_kind(
 ) -> list[Row]:
     """A row per measure of one kind of error."""
     used = own["used"].to_numpy(dtype=bool)
-    rate = own["rate"].to_numpy(dtype=np.float64)[used]
-    again = drawn.drawn[:, :-1][:, used]
+    sides = [_side(own, drawn, used)]
     rows = []
     for part in parts:
-        if isinstance(part, CombinedMeasure):
-            continue
-        enough = len(rate) > 1
-        value = float(part.of(rate)) if enough else np.nan
-        resampled = part.of(again) if enough else np.array([])
-        alike = part.of(as_if_equal(rate, again)) if enough else np.array([])
-        row = _described(part, value, resampled, alike, level)
-        rows.append({**row, **_groups(own, used, own["rate"])})
+        if not isinstance(part, CombinedMeasure):
+            row = _described(part, _single(part), sides, level)
+            rows.append({**row, **_groups(own, used, own["rate"])})
     return [_with_status(row, own, used) for row in rows]
 
 
@@ -111,62 +106,68 @@ def _of_both_kinds(
     """A row per measure that weighs FMR against FNMR, over groups that have both."""
     fmr, fnmr = (_own_rows(rates[rates["kind"] == kind], groups) for kind in ("FMR", "FNMR"))
     used = fmr["used"].to_numpy(dtype=bool) & fnmr["used"].to_numpy(dtype=bool)
-    sides = [own["rate"].to_numpy(dtype=np.float64)[used] for own in (fmr, fnmr)]
-    again = [drawn[kind].drawn[:, :-1][:, used] for kind in ("FMR", "FNMR")]
-    equal = [as_if_equal(*pair) for pair in zip(sides, again, strict=True)]
+    sides = [_side(fmr, drawn["FMR"], used), _side(fnmr, drawn["FNMR"], used)]
     rows = []
     for part in parts:
         if isinstance(part, CombinedMeasure):
-            enough = used.sum() > 1
-            value = float(part.combine(*sides)) if enough else np.nan
-            resampled = part.combine(*again) if enough else np.array([])
-            alike = part.combine(*equal) if enough else np.array([])
-            row = _described(part, value, resampled, alike, level)
+            row = _described(part, _combined(part), sides, level)
             row.update(_groups(fmr, used, None))
             rows.append(_with_status(row, pd.concat([fmr, fnmr]), np.r_[used, used]))
     return rows
 
 
-def as_if_equal(rate: Float64s, drawn: Float64s) -> Float64s:
-    """float64 [R, G]: the replicates moved to one common rate, keeping their relative noise.
+def _single(part: Measure) -> Statistic:
+    return lambda rates: part.of(rates[0])
 
-    A group without errors shows no noise; the result is then NaN throughout, which stands for
-    "nothing can be excluded".
-    """
-    if len(rate) == 0 or not np.all(rate > 0):
-        return np.full_like(drawn, np.nan)
-    return np.asarray(drawn / rate * rate.mean())
+
+def _combined(part: CombinedMeasure) -> Statistic:
+    return lambda rates: part.combine(rates[0], rates[1])
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One kind of error: the used groups' rates, resampled, and with their noise."""
+
+    rate: Float64s
+    again: Float64s
+    noise: Noise
+
+
+def _side(own: pd.DataFrame, drawn: Replicates, used: Bools) -> _Side:
+    rate = own["rate"].to_numpy(dtype=np.float64)[used]
+    noise = Noise(rate, drawn.log_noise[:, :-1][:, used], drawn.spread[:-1][used])
+    return _Side(rate, drawn.drawn[:, :-1][:, used], noise)
 
 
 def _described(
-    part: Measure | CombinedMeasure,
-    value: float,
-    resampled: Float64s,
-    alike: Float64s,
-    level: float,
+    part: Measure | CombinedMeasure, of: Statistic, sides: Sequence[_Side], level: float
 ) -> Row:
     """Name, number and interval of one measure.
 
-    Noise alone makes groups look unequal, and near equality no resampling interval of a maximum
-    or a Gini holds its level. So the interval reaches to ``fair`` unless the value lies beyond
-    what equal groups would show (``alike``) in all but half the tail's share of replicates.
+    A group without errors shows no noise, so nothing can be excluded: the interval then reaches
+    from ``fair`` to what resampling shows, or beyond.
     """
+    row: Row = {"measure": part.name, "unit": part.unit}
     limits = min(part.fair, part.extreme), max(part.fair, part.extreme)
-    log = part.unit == "ratio"
-    low, high = basic_bounds(value, resampled, level=level, log=log, limits=limits)
-    if not _beyond_noise(part, value, alike, level):
+    if len(sides[0].rate) < 2:
+        return {**row, "value": np.nan, "low": limits[0], "high": limits[1]}
+    value = float(of([side.rate for side in sides]))
+    if all((side.rate > 0).all() for side in sides) and np.isfinite(value):
+        low, high = inverted_bounds(
+            of,
+            [side.noise for side in sides],
+            fair=part.fair,
+            extreme=part.extreme,
+            level=level,
+            reach=float(stats.norm.ppf(level)),
+        )
+        low, high = max(low, limits[0]), min(high, limits[1])
+    else:
+        resampled = of([side.again for side in sides])
+        log = part.unit == "ratio"
+        low, high = basic_bounds(value, resampled, level=level, log=log, limits=limits)
         low, high = min(low, part.fair), max(high, part.fair)
-    return {"measure": part.name, "value": value, "low": low, "high": high, "unit": part.unit}
-
-
-def _beyond_noise(
-    part: Measure | CombinedMeasure, value: float, alike: Float64s, level: float
-) -> bool:
-    """Whether the value is further from ``fair`` than equal groups' replicates are."""
-    if len(alike) == 0 or np.isnan(alike).any() or not np.isfinite(value):
-        return False
-    reach = np.quantile(np.abs(alike - part.fair), (1.0 + level) / 2.0, method="inverted_cdf")
-    return bool(abs(value - part.fair) > reach)
+    return {**row, "value": value, "low": low, "high": high}
 
 
 def _groups(own: pd.DataFrame, used: Bools, rate: pd.Series | None) -> Row:

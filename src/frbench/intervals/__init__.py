@@ -52,6 +52,11 @@ class CellErrors(Protocol):
         ...
 
     @property
+    def guarded_variance(self) -> Float64s:
+        """float64 [C]: the same, with each person's part as if the rate were the others'."""
+        ...
+
+    @property
     def carriers(self) -> Float64s:
         """float64 [C]: how many persons carry the variance; few where few persons dominate."""
         ...
