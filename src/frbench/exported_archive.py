@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from frbench.errors import InputError
-from frbench.exported_graph import Call, ExportedGraph, Name, last_uses
+from frbench.exported_graph import Call, ExportedGraph, Name, check_order, last_uses
 from frbench.weights_files import tensors_of
 
 _DTYPES = {
@@ -131,6 +131,7 @@ class _Reader:
         tensors, user = self._inputs(signature["input_specs"])
         outputs = self._outputs(signature["output_specs"])
         calls = tuple(self._call(node) for node in graph["nodes"])
+        check_order(calls, {user, *tensors}, outputs)
         meta = graph["tensor_values"][user]
         return ExportedGraph(
             tensors=tensors,

@@ -92,6 +92,21 @@ def _names(given: Any) -> list[str]:
     return []
 
 
+def check_order(calls: Sequence[Call], given: set[str], outputs: Sequence[str]) -> None:
+    """Raise ValueError where a call or an output needs what was not computed before."""
+    known = set(given)
+    for call in calls:
+        for each in (*call.positional, *call.named.values()):
+            for name in _names(each):
+                if name not in known:
+                    raise ValueError(f"{name} is used before it is computed")
+        for output in call.outputs:
+            known.update(output if isinstance(output, list) else [output])
+    for name in outputs:
+        if name not in known:
+            raise ValueError(f"the output {name} is never computed")
+
+
 def last_uses(calls: Sequence[Call], kept: set[str]) -> tuple[tuple[str, ...], ...]:
     """For each call the names to forget after it, so that memory does not hold every layer."""
     last: dict[str, int] = {}

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from frbench import runs
+from frbench.equal_error import equal_error_rate
 from frbench.reporting import ReportData, write_report
 from frbench.runtime import machine
 from frbench.settings import EvaluateConfig
@@ -156,6 +157,7 @@ def _record(results: Results, config: EvaluateConfig, moment: Moment) -> runs.Ru
                 "policy": arm.tally.policy,
                 "floor": arm.tally.floor,
                 "listed_above_floor": len(arm.tally.tail),
+                "equal_error": equal_error_rate(arm.tally),
                 **arm.tally.work,
             }
             for arm in results.arms

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +50,28 @@ def print_summary(run: ReportData, report: Path, console: Console) -> None:
         if points:
             start = f"{label_text(arm)}: " if arm else ""
             console.print(Text(start + threshold_sentence(points[0]), style="dim"))
+    for made in run.record.get("comparisons") or ():
+        if sentence := equal_error_sentence(made.get("equal_error")):
+            start = f"{label_text(made['arm'])}: " if made["arm"] else ""
+            console.print(Text(start + sentence, style="dim"))
     story = change_sentence(run.change, page.arms, run.groups)
     if story:
         console.print(Text(story, style="bold"))
     for line in findings_lines(run.findings):
         console.print(line)
     console.print(Text.assemble("Report: ", (str(report), "bold")), soft_wrap=True)
+
+
+def equal_error_sentence(found: Mapping[str, Any] | None) -> str:
+    """Where FMR and FNMR of all comparisons meet; "" where that is not known."""
+    if found is None or found["rate"] is None or not math.isfinite(found["rate"]):
+        return ""
+    low, high = percent(found["low"]), percent(found["high"])
+    bounds = "" if found["exact"] else f" (surely between {low} and {high})"
+    return (
+        f"FMR and FNMR of all comparisons meet at {percent(found['rate'])}{bounds}, at a score of "
+        f"{found['threshold']:.4f}: the equal-error rate, by which a matcher is recognised."
+    )
 
 
 def rates_table(page: Page, point: str, *, wide: bool = True) -> Table:
