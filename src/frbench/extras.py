@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from frbench.extrapolation import extrapolate
 from frbench.operating_points import carried_rates
 from frbench.results import ArmResult
 from frbench.runtime import generator
@@ -29,6 +30,13 @@ def extra_tables(
                 arm=arm.name,
                 level=config.interval.level,
                 rng=generator(config.seed, "tests"),
+            ),
+            "extrapolation": extrapolate(
+                arm.tally,
+                arm.thresholds,
+                arm=arm.name,
+                level=config.interval.level,
+                rng=generator(config.seed, "extrapolation"),
             ),
         }
         for name, table in found.items():
