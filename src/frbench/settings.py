@@ -14,6 +14,7 @@ from frbench.comparison import ComparisonSpec
 from frbench.config import Builder, config_dir, resolved
 from frbench.errors import InputError
 from frbench.groups import GroupSpec
+from frbench.opaque.vendor import is_vendor
 from frbench.runtime import DeviceSpec
 
 KEYS = {
@@ -23,7 +24,7 @@ KEYS = {
 """Everything at the top of an evaluation's configuration."""
 
 GATES = ("none", "note", "watch", "flag")
-CHOICES = ("largest", "most_central", "most_confident", "only")
+CHOICES = ("largest", "most_central", "most_confident", "only", "skip")
 UNREADABLE = ("error", "fail_to_enrol")
 
 
@@ -111,11 +112,13 @@ class EmbeddingSpec:
         choice: which face counts when several are found.
         unreadable: what an image that cannot be decoded is: ``error`` or ``fail_to_enrol``.
         batch: images per forward pass.
+        workers: processes that prepare images: ``auto``, or how many; 0 stays in threads.
     """
 
-    choice: Literal["largest", "most_central", "most_confident", "only"] = "most_central"
+    choice: Literal["largest", "most_central", "most_confident", "only", "skip"] = "most_central"
     unreadable: Literal["error", "fail_to_enrol"] = "error"
     batch: int = 32
+    workers: int | Literal["auto"] = "auto"
 
     def __post_init__(self) -> None:
         if self.choice not in CHOICES:
@@ -126,6 +129,11 @@ class EmbeddingSpec:
             )
         if not isinstance(self.batch, int) or self.batch < 1:
             raise InputError(f"batch={self.batch} must be a whole number, at least 1")
+        number = self.workers
+        if number != "auto" and (isinstance(number, bool) or not isinstance(number, int)):
+            raise InputError(f"workers={number} must be auto or a whole number, e.g. 0 or 2")
+        if isinstance(number, int) and number < 0:
+            raise InputError(f"workers={number} must not be negative; 0 stays in threads")
 
 
 @dataclass(frozen=True)
@@ -288,14 +296,18 @@ def _arms(plain: Mapping[str, Any], builder: Builder) -> tuple[Arm, ...]:
         if matcher is None:
             continue
         detector = None
-        if not hasattr(matcher, "lookup"):
-            detector = builder.part(_detector(plain, matcher), "detector")
+        if is_vendor(matcher):
+            if plain["detector"]:
+                builder.problems.append("detector: a black box finds the faces itself; leave it out")
+        elif not hasattr(matcher, "lookup"):
+            detector = builder.part(detector_node(plain["detector"], matcher), "detector")
         arms.append(Arm(name if len(present) > 1 else "", matcher, detector))
     return tuple(arms)
 
 
-def _detector(plain: Mapping[str, Any], matcher: Any) -> dict[str, Any]:
-    if plain["detector"]:
-        return dict(plain["detector"])
+def detector_node(given: Any, matcher: Any) -> dict[str, Any]:
+    """The detector's configuration: as given, or the one that the matcher was made for."""
+    if given:
+        return dict(given)
     file = config_dir() / "detector" / f"{matcher.default_detector}.yaml"
     return {str(key): value for key, value in OmegaConf.load(file).items()}

@@ -6,7 +6,6 @@ and the other verbs call ``measure`` for the five lines in the middle.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -15,17 +14,25 @@ from typing import Any
 
 import pandas as pd
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from rich.console import Console
 
+from frbench.black_box import Surroundings, count_black_box, shared_points, with_statement
+from frbench.calibration import split_persons
 from frbench.comparison import compare
 from frbench.embedding import check_images, embed
 from frbench.errors import InputError
+from frbench.extras import extra_tables
 from frbench.gaps import differentials, paired_change
 from frbench.groups import assign_groups
-from frbench.judging import Evidence, judge
+from frbench.jobs import WIDTH, job_name
+from frbench.judging import Evidence, exit_status, judge
+from frbench.left_out import failures, without_left_out
+from frbench.listed_pairs import compare_listed, refuse_lists
+from frbench.opaque.vendor import is_vendor
+from frbench.operating_points import operating_points
+from frbench.pooling import images_of, pooled
 from frbench.progress import Stages
 from frbench.rates import error_rates
 from frbench.results import ArmResult, Moment, Results, report_data, save_run
@@ -34,18 +41,20 @@ from frbench.runtime import generator
 from frbench.settings import Arm, EvaluateConfig, check
 from frbench.staging import run_place, staged
 from frbench.terminal import print_summary
-from frbench.thresholds import choose_thresholds
-from frbench.values import EmbeddingSet, FaceSet, Finding
-
-WIDTH = 100
-"""Columns of the summary where no terminal says how wide it is."""
+from frbench.values import EmbeddingSet, FaceSet, ScoreTally
 
 
 def run(config: EvaluateConfig, stages: Stages) -> Results:
     """The flow, in one direction."""
     with stages("reading the set") as progress:
-        faces = assign_groups(config.benchmark.load(progress=progress), config.groups)
-    arms = tuple(measure(faces, arm, config, stages) for arm in config.arms or (None,))
+        grouped = assign_groups(config.benchmark.load(progress=progress), config.groups)
+    if config.embedding.choice == "skip":
+        seen = [_templates(grouped, arm, config, stages, ", first look") for arm in config.arms]
+        grouped = without_left_out(grouped, seen)
+    faces, calibration = split_persons(
+        grouped, config.operating_point.calibration_share, generator(config.seed, "calibration")
+    )
+    arms = tuple(measure(faces, arm, config, stages, calibration) for arm in config.arms or (None,))
     change = _change(arms, config, stages)
     rates = pd.concat([arm.rates for arm in arms], ignore_index=True)
     gaps = pd.concat([arm.gaps for arm in arms], ignore_index=True)
@@ -56,38 +65,41 @@ def run(config: EvaluateConfig, stages: Stages) -> Results:
             thresholds={arm.name: arm.thresholds for arm in arms},
             change=change,
             faces=faces,
+            training={arm.name: getattr(arm.matcher, "training_data", ()) for arm in config.arms},
         )
         findings = judge(evidence, config.rules)
-    return Results(faces, arms, rates, gaps, change, tuple(findings))
+    with stages("further tables"):
+        tables = extra_tables(arms, faces, config)
+    return Results(faces, arms, rates, gaps, change, tuple(findings), tables)
 
 
-def measure(faces: FaceSet, arm: Arm | None, config: EvaluateConfig, stages: Stages) -> ArmResult:
+def measure(
+    faces: FaceSet,
+    arm: Arm | None,
+    config: EvaluateConfig,
+    stages: Stages,
+    calibration: FaceSet | None = None,
+) -> ArmResult:
     """The five lines in the middle: one matcher on one set, down to its tables.
 
-    Without an arm the comparisons come from the benchmark's own list of scores.
+    Without an arm the comparisons come from the benchmark's own list of scores. Thresholds for
+    target rates are chosen on ``calibration``, other persons, where given.
     """
     name = arm.name if arm else ""
     label = f" ({name})" if name else ""
-    if arm is None:
-        tally = config.benchmark.tally(faces)
-        matcher = config.benchmark.matcher_record()
-    else:
-        vectors = _templates(faces, arm, config, stages, label)
-        matcher = _matcher_record(arm, vectors)
-        with stages(f"comparing all pairs{label}") as progress:
-            tally = compare(
-                vectors,
-                faces.faces,
-                config.comparison,
-                progress=progress,
-                checkpoint=config.cache / "unfinished",
-            )
+    apart = None
+    if calibration is not None:
+        apart, _ = _counted(calibration, arm, config, stages, f"{label}, calibration persons")
+    tally, matcher = _counted(faces, arm, config, stages, label)
     with stages(f"error rates and intervals{label}"):
-        thresholds = choose_thresholds(
+        thresholds = operating_points(
+            with_statement(config.operating_point, matcher),
             tally,
-            config.operating_point.target_fmr,
-            fixed=config.operating_point.fixed,
-            chosen_on=matcher["fingerprint"],
+            arm=name,
+            matcher=matcher,
+            interval=config.interval,
+            rng=generator(config.seed, "thresholds"),
+            calibration=apart,
         )
         rates = error_rates(
             tally,
@@ -110,6 +122,33 @@ def measure(faces: FaceSet, arm: Arm | None, config: EvaluateConfig, stages: Sta
     return ArmResult(name, matcher, tally, thresholds, rates, gaps)
 
 
+def _counted(
+    faces: FaceSet, arm: Arm | None, config: EvaluateConfig, stages: Stages, label: str
+) -> tuple[ScoreTally, dict[str, Any]]:
+    """All comparisons of one set, counted, and the matcher's record."""
+    if arm is None:
+        return config.benchmark.tally(faces), config.benchmark.matcher_record()
+    if is_vendor(arm.matcher):
+        refuse_lists(faces)
+        around = Surroundings(config.cache, config.embedding.unreadable, stages, label)
+        rng = generator(config.seed, "plan")
+        return count_black_box(faces, arm.matcher, config.comparison, around, rng)
+    vectors = _templates(faces, arm, config, stages, label)
+    if faces.pairs is not None:
+        with stages(f"comparing the listed pairs{label}"):
+            tally = compare_listed(vectors, faces, config.comparison)
+        return tally, _matcher_record(arm, vectors, faces)
+    with stages(f"comparing all pairs{label}") as progress:
+        tally = compare(
+            vectors,
+            faces.faces,
+            config.comparison,
+            progress=progress,
+            checkpoint=config.cache / "unfinished",
+        )
+    return tally, _matcher_record(arm, vectors, faces)
+
+
 def main(cfg: DictConfig) -> int:
     """One job of the command line: run, save, show; gives the exit status."""
     hydra = HydraConfig.get()
@@ -117,7 +156,7 @@ def main(cfg: DictConfig) -> int:
     partial = Path(hydra.runtime.output_dir)
     final = run_place(str(cfg.output))
     if hydra.mode == RunMode.MULTIRUN:
-        final = partial.with_name(_job_name(hydra.job.num, hydra.overrides.task))
+        final = partial.with_name(job_name(hydra.job.num, hydra.overrides.task))
     console = Console(stderr=True)
     with staged(final, partial) as folder:
         config = check(cfg)
@@ -139,32 +178,23 @@ def main(cfg: DictConfig) -> int:
     return exit_status(results.findings, config.gate)
 
 
-def exit_status(findings: tuple[Finding, ...], gate: str) -> int:
-    """0 nothing at the gate, 1 a finding at or above it, 3 a question left undecided."""
-    order = ("note", "watch", "flag")
-    if gate == "none":
-        return 0
-    levels = {finding.level for finding in findings}
-    if levels.intersection(order[order.index(gate) :]):
-        return 1
-    return 3 if "undecided" in levels else 0
-
-
 def _templates(
     faces: FaceSet, arm: Arm, config: EvaluateConfig, stages: Stages, label: str
 ) -> EmbeddingSet:
     if config.embedding.unreadable == "error" and not hasattr(arm.matcher, "lookup"):
         with stages(f"checking image files{label}"):
-            check_images(faces)
+            check_images(images_of(faces))
     with stages(f"finding and embedding faces{label}") as progress:
         vectors = embed(
-            faces,
+            images_of(faces),
             arm.detector,
             arm.matcher,
             choice=config.embedding.choice,
             batch=config.embedding.batch,
             cache=config.cache,
             unreadable=config.embedding.unreadable,
+            workers=None if config.embedding.workers == "auto" else config.embedding.workers,
+            device=config.device,
             progress=progress,
         )
     if not vectors.enrolled.any():
@@ -174,11 +204,12 @@ def _templates(
             f"{reasons[0][1]} of {len(vectors.failure)}: {reasons[0][0]}; try another detector, "
             "e.g. detector=precropped for images that are cropped to the face already."
         )
-    return vectors
+    return pooled(vectors, faces)
 
 
-def _matcher_record(arm: Arm, vectors: EmbeddingSet) -> dict[str, Any]:
+def _matcher_record(arm: Arm, vectors: EmbeddingSet, faces: FaceSet) -> dict[str, Any]:
     record: dict[str, Any] = {"name": arm.matcher.name, "fingerprint": vectors.fingerprint}
+    record["failures"] = failures(faces, vectors)
     if hasattr(arm.matcher, "preprocess"):
         record["preprocess"] = arm.matcher.preprocess.identity()
     if hasattr(arm.matcher, "identity"):
@@ -194,20 +225,10 @@ def _change(
     if len(arms) < 2:
         return None
     before, after = arms
+    points = shared_points(before.thresholds, after.thresholds)
     with stages("change from before to after"):
         return paired_change(
-            (before.tally, before.thresholds),
-            (after.tally, after.thresholds),
+            (before.tally, points[0]),
+            (after.tally, points[1]),
             rng=generator(config.seed, "change"),
         )
-
-
-def _job_name(number: int, overrides: list[str]) -> str:
-    """After what the sweep varies; the rest is the same for all jobs."""
-    typed = OverridesParser.create().parse_overrides(
-        [w for w in sys.argv if not w.startswith("-") and "=" in w]
-    )
-    keys = {each.key_or_group for each in typed if each.is_sweep_override()}
-    swept = [each for each in overrides if each.partition("=")[0].lstrip("+") in keys]
-    words = "_".join(each.replace("/", "-") for each in swept or overrides)
-    return f"{number}_{words}"[:100]
