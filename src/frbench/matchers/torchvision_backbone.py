@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -137,6 +138,22 @@ class TorchvisionMatcher:
         import torch
 
         given = _without_prefix(tensors_of(self._bytes, f"matcher {self.name}"))
+        with torch.random.fork_rng(devices=[]):
+            network, last = self._unfilled(given)
+        state = network.state_dict()
+        self._refuse_other_tensors(state, given)
+        # the versions of the layers go with the names and shapes that were just compared
+        filled: Any = OrderedDict(given)
+        filled._metadata = state._metadata
+        network.load_state_dict(filled, strict=False)
+        if self._embedding == "penultimate":
+            network.set_submodule(last, torch.nn.Identity())
+        return network.eval().to(torch.device(self._device))
+
+    def _unfilled(self, given: Mapping[str, Any]) -> tuple[Any, str]:
+        """The network with a last layer like the checkpoint's, and that layer's name."""
+        import torch
+
         network = _empty(self._architecture, self.preprocess.input_size)
         last = _last_layer(network)
         if f"{last}.weight" in given:
@@ -148,11 +165,7 @@ class TorchvisionMatcher:
             )
         else:
             network.set_submodule(last, torch.nn.Identity())
-        self._refuse_other_tensors(network.state_dict(), given)
-        network.load_state_dict(given, strict=False)
-        if self._embedding == "penultimate":
-            network.set_submodule(last, torch.nn.Identity())
-        return network.eval().to(torch.device(self._device))
+        return network, last
 
     def _refuse_other_tensors(self, wanted: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         # batches seen in training are counted in newer files only, and change no vector
@@ -187,7 +200,6 @@ def _check_architecture(name: str) -> None:
 
 def _empty(architecture: str, size: int) -> Any:
     """The network before its weights: whatever it is filled with is overwritten or refused."""
-    import torch
     import torchvision
 
     settings: dict[str, Any] = {"num_classes": 1}
@@ -198,8 +210,7 @@ def _empty(architecture: str, size: int) -> Any:
     if architecture.startswith("maxvit"):
         settings["input_size"] = (size, size)
     try:
-        with torch.random.fork_rng(devices=[]):
-            return torchvision.models.get_model(architecture, weights=None, **settings)
+        return torchvision.models.get_model(architecture, weights=None, **settings)
     except (ValueError, RuntimeError, AssertionError) as error:
         raise InputError(
             f"matcher.architecture={architecture} cannot take faces of {size} pixels "
