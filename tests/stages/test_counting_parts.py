@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from frbench.counting.digits import digits
 from frbench.counting.histograms import bin_edges, bin_shift
 from frbench.counting.images import code_images
 from frbench.counting.layout import lay_out, non_mated_comparisons
-from frbench.counting.products import float_product, int8_is_exact, integer_product
+from frbench.counting.products import SINGLE_WIDTH, float_product, int8_is_exact, integer_product
 from frbench.counting.sweep import behind_own_run
 from frbench.counting.tail import Tail
 
@@ -174,7 +175,9 @@ def test_integer_products_are_exact(width: int, extreme: bool):
     if extreme:
         left[0], right[0] = 127, 127
     expected = left.astype(np.int64) @ right.astype(np.int64).T
-    for product in (integer_product, float_product):
+    single, double = (partial(float_product, kind=k) for k in (torch.float32, torch.float64))
+    products = [integer_product, double, *([single] if width <= SINGLE_WIDTH else [])]
+    for product in products:
         out = torch.empty(expected.shape, dtype=torch.int32)
         product(torch.from_numpy(left), torch.from_numpy(right), out)
         assert (out.numpy() == expected).all()

@@ -17,7 +17,7 @@ from frbench.errors import InputError
 
 State = dict[str, npt.NDArray[Any]]
 
-VERSION = "1"
+VERSION = "2"
 """Changes whenever a state written before could not be continued correctly."""
 
 SPACING = 5.0

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from frbench.counting.score import ROUNDING
-from frbench.counting.splitting import Sizes, add_rounded, measure, offsets, split_rows
+from frbench.counting.splitting import Sizes, add_rounded, measure, split_rows
 from frbench.values import Float32s, Float64s, Int32s, Int64s
 
 WIDTH = 16
@@ -36,6 +36,7 @@ class Digits:
     """One or two int8 digits a coordinate, and what is needed to bound a score by them.
 
     Attributes:
+        mean: float64 [D], m.
         scale: s; units of the first digit's product are 1/s**2.
         high: int8 [n, W], first digits, W = D padded.
         both: int8 [2, n, 2 W], (h, l) and (l, h) side by side, or None when not asked for.
@@ -45,6 +46,7 @@ class Digits:
         fine_error: bound on the distance of a score from its two-digit value; inf without it.
     """
 
+    mean: Float64s
     scale: float
     high: Tensor
     both: Tensor | None
@@ -92,7 +94,15 @@ class Digits:
         return SAFE * rests + 2 * ROUNDING * self.norm**2
 
 
-def digits(vectors: Float32s, order: Int64s, *, bins: int = 0, workers: int = 1) -> Digits:
+def digits(
+    vectors: Float32s,
+    order: Int64s,
+    *,
+    bins: int = 0,
+    mean: Float64s | None = None,
+    norm: float = 0.0,
+    workers: int = 1,
+) -> Digits:
     """Split the templates ``vectors[order]`` into digits; two of them when ``bins`` > 0.
 
     With bins, the scale is chosen such that ``bins`` equal bins of a power of two of units cover
@@ -102,21 +112,24 @@ def digits(vectors: Float32s, order: Int64s, *, bins: int = 0, workers: int = 1)
         vectors: float32 [N, D], C-contiguous.
         order: int64 [n], row numbers.
         bins: even, or 0.
+        mean: float64 [D], m; None for the mean of the templates.
+        norm: a number that |x| stays below, where the terms are to have room for that much.
         workers: threads; the digits are the same for any number.
     """
     parts = _parts(len(order), workers)
-    mean = _mean(vectors, order)
+    if mean is None:
+        mean = _mean(vectors, order, parts)
     offset, found = np.empty(len(order)), np.zeros((len(parts), 3))
 
     def measured(number: int) -> None:
         part = parts[number]
-        offsets(vectors, order[part], mean, offset[part])
-        measure(vectors, order[part], mean, found[number])
+        measure(vectors, order[part], mean, offset[part], found[number])
 
     _side_by_side(measured, len(parts))
     size = found.max(axis=0)
     # any bound on the norms serves; with templates of length zero there must be some unit
-    peak, longest, norm = size[0], SAFE * math.sqrt(size[1]), SAFE * math.sqrt(size[2]) or 1.0
+    peak, longest, own = size[0], SAFE * math.sqrt(size[1]), SAFE * math.sqrt(size[2])
+    norm = max(norm, own) or 1.0
     scale = _scale(peak, norm, 1000.0 if bins else 16000.0)
     if bins:
         scale = _binned_scale(scale, vectors.shape[1], longest, norm, bins)
@@ -127,9 +140,9 @@ def digits(vectors: Float32s, order: Int64s, *, bins: int = 0, workers: int = 1)
 
     def split(number: int) -> None:
         part = parts[number]
-        own: Sizes = np.zeros((5, part.stop - part.start))
-        split_rows(vectors, order[part], mean, scale, high[part], low[part], own)
-        sizes[:, part] = own
+        here: Sizes = np.zeros((5, part.stop - part.start))
+        split_rows(vectors, order[part], mean, scale, high[part], low[part], here)
+        sizes[:, part] = here
 
     _side_by_side(split, len(parts))
     reach, rest, *fine = SAFE * np.sqrt(sizes) / scale
@@ -140,6 +153,7 @@ def digits(vectors: Float32s, order: Int64s, *, bins: int = 0, workers: int = 1)
         error += 2 * ROUNDING * norm**2
     both = np.stack([np.hstack([high, low]), np.hstack([low, high])]) if bins else None
     return Digits(
+        mean=mean,
         scale=scale,
         high=torch.from_numpy(high),
         both=None if both is None else torch.from_numpy(both),
@@ -167,11 +181,13 @@ def _side_by_side(work: Callable[[int], None], count: int) -> None:
         list(pool.map(work, range(count)))
 
 
-def _mean(vectors: Float32s, order: Int64s) -> Float64s:
-    # summed as integers, so that the order of the images cannot change a bit of it
-    total = np.zeros(vectors.shape[1], np.int64)
-    add_rounded(vectors, order, total)
-    return total / (max(len(order), 1) * 2.0**30)
+def _mean(vectors: Float32s, order: Int64s, parts: list[slice]) -> Float64s:
+    # summed as integers, so that neither the order of the images nor the number of threads can
+    # change a bit of it
+    total = np.zeros((len(parts), vectors.shape[1]), np.int64)
+    _side_by_side(lambda n: add_rounded(vectors, order[parts[n]], total[n]), len(parts))
+    mean: Float64s = total.sum(axis=0) / (max(len(order), 1) * 2.0**30)
+    return mean
 
 
 def _scale(peak: float, norm: float, most: float) -> float:

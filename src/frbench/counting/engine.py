@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,11 +14,13 @@ import numpy as np
 from frbench.counting.checkpoint import Checkpoint, State
 from frbench.counting.devices import sweep_of
 from frbench.counting.digits import Digits, digits
-from frbench.counting.floors import guess_floor
+from frbench.counting.floors import Sample, draw_sample, guess_floor
 from frbench.counting.histograms import bin_edges, move_mated
 from frbench.counting.images import Images
 from frbench.counting.layout import Layout, lay_out, non_mated_comparisons
 from frbench.counting.mated import mated_pairs
+from frbench.counting.plan import Plan, choose
+from frbench.counting.products import one_core_each
 from frbench.counting.score import scores
 from frbench.counting.sweep import Sweep, TileResult
 from frbench.counting.tail import Tail
@@ -96,15 +99,19 @@ def count_all(
     )
     run = _Run(vectors, layout, split, settings, counts, keeper, progress)
     tail = run.sweep(non_mated_comparisons(images))
-    first, second, score, floor = tail.finish()
     pairs = mated_pairs(images)
+    with ThreadPoolExecutor(1) as aside:
+        # sorting takes one core, so that scoring may take the others meanwhile
+        sorting = aside.submit(tail.finish)
+        mated = scores(vectors, *pairs, workers=settings.workers)
+        first, second, score, floor = sorting.result()
     histogram = None
     if counts is not None:
         move_mated(counts, split, images, layout, pairs)
         histogram = Histogram(bin_edges(split, settings.bins), counts, split.fine_error)
     keeper.clear()
     return Counted(
-        ScoredPairs(*pairs, scores(vectors, *pairs, workers=settings.workers)),
+        ScoredPairs(*pairs, mated),
         ScoredPairs(first, second, score),
         floor,
         histogram,
@@ -144,18 +151,27 @@ class _Run:
             bins=self.settings.bins,
             devices=self.settings.devices,
         )
+        share = keep / comparisons if comparisons else 1.0
+        sample = self._sample(share) if keep < comparisons else None
         for sweeps, caution in enumerate(CAUTION, start=1):
             tail = Tail(keep=keep, limit=limit, guess=-math.inf)
             if state is not None:
                 self._restore(state, tail)
                 state = None
             else:
-                tail = Tail(keep=keep, limit=limit, guess=self._guess(keep, comparisons, caution))
+                guess = -math.inf
+                if sample is not None and caution < math.inf:
+                    guess = guess_floor(sample, share, caution=caution)
+                tail = Tail(keep=keep, limit=limit, guess=guess)
+            plan = self._plan(sample, tail.guess)
+            sweep.follow(plan)
             if self.counts is not None and self.done_tiles == 0:
                 self.counts[1] = 0
             self._one(sweep, tail)
             self.work |= {
                 "sweeps": sweeps,
+                "way": plan.way,
+                "way_chosen": plan.reason,
                 "tile": self.settings.tile,
                 "workers": self.settings.workers,
                 "devices": sweep.names,
@@ -167,18 +183,19 @@ class _Run:
                 break
         return tail
 
-    def _guess(self, keep: int, comparisons: int, caution: float) -> float:
-        if keep >= comparisons or caution == math.inf:
-            return -math.inf
+    def _sample(self, share: float) -> Sample:
         rng = np.random.default_rng(0)
-        return guess_floor(
-            self.vectors,
-            self.layout,
-            keep / comparisons,
-            rng,
-            caution=caution,
-            workers=self.settings.workers,
-        )
+        return draw_sample(self.vectors, self.layout, share, rng, workers=self.settings.workers)
+
+    def _plan(self, sample: Sample | None, floor: float) -> Plan:
+        if self.settings.bins:
+            return Plan("digits", "the histogram takes both digits of every comparison")
+        if self.settings.devices:
+            return Plan("digits", "devices search by the first digits")
+        parts = (self.vectors, self.layout, self.split, sample, floor)
+        # in a thread of its own: small products only lose by being shared among cores
+        with one_core_each(1) as pool:
+            return pool.submit(choose, *parts, workers=self.settings.workers).result()
 
     def _one(self, sweep: Sweep, tail: Tail) -> None:
         total = self.layout.pairs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,29 +21,48 @@ EACH = 64
 """Comparisons drawn for one image."""
 
 
-def guess_floor(
-    vectors: Float32s,
-    layout: Layout,
-    share: float,
-    rng: np.random.Generator,
-    *,
-    caution: float,
-    workers: int,
-) -> float:
-    """A score that about ``share`` of the non-mated comparisons reach, erring on the low side.
+@dataclass(frozen=True)
+class Sample:
+    """Random non-mated comparisons with their scores.
+
+    Attributes:
+        first, second: int64 [S], places in the layout's order.
+        score: float32 [S].
+    """
+
+    first: Int64s
+    second: Int64s
+    score: Float32s
+
+
+def draw_sample(
+    vectors: Float32s, layout: Layout, share: float, rng: np.random.Generator, *, workers: int
+) -> Sample:
+    """A sample that is large enough to guess the floor that ``share`` of all scores reach.
 
     Args:
         vectors: float32 [N, D].
         layout: the comparisons.
         share: fraction in (0, 1).
         rng: draws the sample.
-        caution: how many standard deviations of the count lie between guess and estimate.
         workers: threads.
     """
     first, second = _draw(layout, int(min(max(WANTED / share, LEAST), MOST)), rng)
     chosen = layout.subject[first] != layout.subject[second]
     first, second = first[chosen], second[chosen]
     found = scores(vectors, layout.order[first], layout.order[second], workers=workers)
+    return Sample(first, second, found)
+
+
+def guess_floor(sample: Sample, share: float, *, caution: float) -> float:
+    """A score that about ``share`` of the non-mated comparisons reach, erring on the low side.
+
+    Args:
+        sample: from ``draw_sample`` with the same share.
+        share: fraction in (0, 1).
+        caution: how many standard deviations of the count lie between guess and estimate.
+    """
+    found = sample.score
     expected = share * len(found)
     rank = math.ceil(expected + caution * math.sqrt(expected) + caution)
     if rank >= len(found):

@@ -2,35 +2,60 @@
 
 An int8 product with int32 sums is exact by nature, but some processors without dot-product
 instructions saturate on the way. So the fast product is tried on the extreme values first; where
-it fails, or is missing, a float64 product gives the same integers: every partial sum is an integer
-below 2**53.
+it fails, or is missing, a float32 product gives the same integers as long as every partial sum
+stays below 2**24, and a float64 product beyond that.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 
 import torch
 from torch import Tensor
+
+SINGLE_WIDTH = 2**24 // 127**2
+"""Digits of at most 127 whose products a float32 sum of this many terms holds exactly."""
 
 
 def integer_product(left: Tensor, right: Tensor, out: Tensor) -> None:
     """Write left @ right.T into out, exactly.
 
     Args:
-        left: int8 [R, D].
-        right: int8 [C, D].
+        left: int8 [R, D], entries from -127 to 127.
+        right: int8 [C, D], likewise.
         out: int32 [R, C], contiguous.
     """
-    if int8_is_exact(left.shape[1]):
+    kind = product_for(left.shape[1])
+    if kind == "int8":
         torch._int_mm(left, right.t(), out=out)
     else:
-        float_product(left, right, out)
+        float_product(left, right, out, torch.float32 if kind == "float32" else torch.float64)
 
 
-def float_product(left: Tensor, right: Tensor, out: Tensor) -> None:
-    """The same integers by a float64 product, for processors whose int8 product saturates."""
-    out.copy_(left.double() @ right.double().t())
+def product_for(width: int) -> str:
+    """Which product this machine takes for digits of this width: int8, float32 or float64."""
+    if int8_is_exact(width):
+        return "int8"
+    return "float32" if width <= SINGLE_WIDTH else "float64"
+
+
+def float_product(left: Tensor, right: Tensor, out: Tensor, kind: torch.dtype) -> None:
+    """The same integers by a product of floats, for processors whose int8 product saturates."""
+    out.copy_(left.to(kind) @ right.to(kind).t())
+
+
+@contextmanager
+def one_core_each(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads whose products stay on one core each; torch's own setting is put back at the end."""
+    before = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(before)
 
 
 @lru_cache(maxsize=64)

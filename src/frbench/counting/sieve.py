@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from frbench.counting.compiled import compiled
 from frbench.values import Int32s
+
+Int8s = npt.NDArray[np.int8]
 
 
 @compiled
@@ -74,5 +77,29 @@ def sieve_again(
         if value >= least:
             rows[kept] = r
             columns[kept] = c
+            kept += 1
+    return kept
+
+
+@compiled
+def sieve_listed(
+    left: Int8s, right: Int8s, need: Int32s, add: Int32s, rows: Int32s, columns: Int32s
+) -> int:
+    """Keep the listed places where left . right + add >= need; returns how many.
+
+    Args:
+        left, right: int8 [R, W] and [C, W], digits of the rows and columns.
+        need, add: int32 [R] and [C].
+        rows, columns: int32 [P], rewritten from the start.
+    """
+    kept = 0
+    for p in range(len(rows)):
+        r, c = np.intp(rows[p]), np.intp(columns[p])
+        x, y = left[r], right[c]
+        total = np.int32(0)
+        for k in range(len(x)):
+            total = np.int32(total + np.int32(np.int16(x[k]) * np.int16(y[k])))
+        if np.int32(total + add[c]) >= need[r]:
+            rows[kept], columns[kept] = r, c
             kept += 1
     return kept

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
 
@@ -21,9 +20,10 @@ import torch
 from frbench.counting.digits import Digits
 from frbench.counting.histograms import bin_shift, count_tile
 from frbench.counting.layout import Layout, Tile, runs
-from frbench.counting.products import integer_product
-from frbench.counting.score import score_into
-from frbench.counting.sieve import sieve, sieve_again
+from frbench.counting.plan import Plan
+from frbench.counting.products import integer_product, one_core_each
+from frbench.counting.score import score_places, score_tile
+from frbench.counting.sieve import sieve, sieve_again, sieve_listed
 from frbench.counting.tail import Tail
 from frbench.values import Float32s, Int32s, Int64s
 
@@ -65,11 +65,17 @@ class Sweep:
         self.size = size
         self.bins = bins
         self._shift = bin_shift(digits, bins) if bins else 0
-        self._coarse_add = digits.column_terms()
-        self._fine_add = digits.fine_terms() if bins else self._coarse_add
+        self._terms = Terms(digits)
+        self._front: Terms | None = None
+        self._direct = False
+        self._fine_add = digits.fine_terms() if bins else self._terms.add
         self._behind = behind_own_run(layout.subject)
         self._local = threading.local()
-        self._need = (np.nan, self._coarse_add)
+
+    def follow(self, plan: Plan) -> None:
+        """Search the tiles from now on in the planned way."""
+        self._front = None if plan.front is None else Terms(plan.front)
+        self._direct = plan.way == "direct"
 
     def run(
         self,
@@ -92,7 +98,7 @@ class Sweep:
         waiting: deque[Future[TileResult]] = deque()
         tiles = islice(self.layout.tiles(self.size), skip, None)
         done = skip
-        with one_thread_each(), ThreadPoolExecutor(workers, initializer=_single) as pool:
+        with one_core_each(workers) as pool:
             try:
                 for tile in tiles:
                     waiting.append(pool.submit(self.tile, tile, tail))
@@ -108,24 +114,36 @@ class Sweep:
 
     def tile(self, tile: Tile, tail: Tail) -> TileResult:
         """One tile: product, sieve, exact scores of what passed, histograms."""
+        floor = tail.screen
+        if self._direct:
+            return self._score_all(tile, floor)
         shape = (tile.r1 - tile.r0, tile.c1 - tile.c0)
         row, column = slice(tile.r0, tile.r1), slice(tile.c0, tile.c1)
-        begin = tile.r0 + 1 - tile.c0 if tile.triangle else -shape[0]
+        front = self._front or self._terms
         coarse = self._buffer("coarse", shape)
-        integer_product(self.digits.high[row], self.digits.high[column], coarse)
-        floor = tail.screen
+        integer_product(front.high[row], front.high[column], coarse)
         rows, columns = self._places(shape)
         found = sieve(
             coarse.numpy(),
-            self._needed(floor)[row],
-            self._coarse_add[column],
+            front.need(floor)[row],
+            front.add[column],
             self._starts(tile),
             rows,
             columns,
         )
         counts: tuple[tuple[int, int, Int64s], ...] = ()
+        if self._front is not None:
+            found = sieve_listed(
+                self._terms.digits[row],
+                self._terms.digits[column],
+                self._terms.need(floor)[row],
+                self._terms.add[column],
+                rows[:found],
+                columns[:found],
+            )
         if self.bins:
             fine = self._fine(row, column, shape)
+            begin = tile.r0 + 1 - tile.c0 if tile.triangle else -shape[0]
             counts = self._count(tile, coarse, fine, begin)
             found = sieve_again(
                 coarse.numpy(),
@@ -139,6 +157,24 @@ class Sweep:
         first, second, score = self._score(tile, rows[:found], columns[:found], floor)
         return TileResult(tile, first, second, score, found, counts)
 
+    def _score_all(self, tile: Tile, floor: float) -> TileResult:
+        rows, columns = self._places((tile.r1 - tile.r0, tile.c1 - tile.c0))
+        score = np.empty(len(rows), np.float32)
+        kept, scored = score_tile(
+            self.vectors,
+            self.layout.order,
+            self.layout.subject,
+            (tile.r0, tile.r1, tile.c0, tile.c1),
+            tile.triangle,
+            self._starts(tile),
+            floor,
+            rows,
+            columns,
+            score,
+        )
+        found = (rows[:kept].copy(), columns[:kept].copy(), score[:kept].copy())
+        return TileResult(tile, *found, scored, ())
+
     def _starts(self, tile: Tile) -> Int32s:
         """int32 [R]: the first column of each row that may hold another person."""
         if not tile.triangle:
@@ -150,17 +186,20 @@ class Sweep:
     def _score(
         self, tile: Tile, rows: Int32s, columns: Int32s, floor: float
     ) -> tuple[Int32s, Int32s, Float32s]:
-        place, other = rows + np.int32(tile.r0), columns + np.int32(tile.c0)
-        apart = self.layout.subject[place] != self.layout.subject[other]
-        first = self.layout.order[place[apart]].astype(np.int32)
-        second = self.layout.order[other[apart]].astype(np.int32)
-        score = np.empty(len(first), np.float32)
-        score_into(self.vectors, first, second, score)
-        kept = score >= floor
-        first, second, score = first[kept], second[kept], score[kept]
-        if tile.triangle:
-            first, second = np.minimum(first, second), np.maximum(first, second)
-        return first, second, score
+        score = np.empty(len(rows), np.float32)
+        kept = score_places(
+            self.vectors,
+            self.layout.order,
+            self.layout.subject,
+            (tile.r0, tile.c0),
+            tile.triangle,
+            rows,
+            columns,
+            floor,
+            score,
+        )
+        # the lists belong to the worker, which goes on to its next tile
+        return rows[:kept].copy(), columns[:kept].copy(), score[:kept]
 
     def _fine(self, row: slice, column: slice, shape: tuple[int, int]) -> torch.Tensor:
         both = self.digits.both
@@ -205,13 +244,6 @@ class Sweep:
                 counts[a, b] += more
         after(done, result)
 
-    def _needed(self, floor: float) -> Int32s:
-        known, need = self._need
-        if known != floor:
-            need = self.digits.row_terms(floor)
-            self._need = (floor, need)
-        return need
-
     def _buffer(self, name: str, shape: tuple[int, int]) -> torch.Tensor:
         flat = getattr(self._local, name, None)
         if flat is None:
@@ -226,21 +258,31 @@ class Sweep:
         return self._local.rows, self._local.columns
 
 
+class Terms:
+    """Digits with the terms that turn their product into a sieve.
+
+    Attributes:
+        high: int8 [n, W]; digits: the same as an array.
+        add: int32 [n], for the columns.
+    """
+
+    def __init__(self, digits: Digits) -> None:
+        self.high = digits.high
+        self.digits = digits.high.numpy()
+        self.add = digits.column_terms()
+        self._terms = digits.row_terms
+        self._known = (np.nan, self.add)
+
+    def need(self, floor: float) -> Int32s:
+        """int32 [n]: what product and column term must reach."""
+        known, need = self._known
+        if known != floor:
+            need = self._terms(floor)
+            self._known = (floor, need)
+        return need
+
+
 def behind_own_run(subject: Int32s) -> Int64s:
     """int64 [n]: for each place the first place behind it that another person stands at."""
     ends = np.flatnonzero(np.diff(subject, append=-1)) + 1
     return ends[np.searchsorted(ends, np.arange(len(subject)), side="right")]
-
-
-@contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Products of a worker stay on the worker's core; the setting is put back at the end."""
-    before = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _single() -> None:
-    torch.set_num_threads(1)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from frbench.counting.compiled import compiled
 from frbench.values import Float32s, Int32s, Int64s
 
 
@@ -132,13 +133,29 @@ class Tail:
             setattr(self, name, new)
 
 
-def _in_order(first: Int32s, second: Int32s) -> Int64s:
+def _in_order(first: Int32s, second: Int32s) -> Int32s | Int64s:
     """The positions that sort the pairs by (first, second); no pair occurs twice."""
-    right, place = (int(part).bit_length() for part in (second.max(initial=0), len(first)))
-    key = first.astype(np.int64) << right | second
-    if int(first.max(initial=0)).bit_length() + right + place > 63:
-        return np.argsort(key)
-    # the position rides along in the lowest bits: sorting values is far cheaper than positions
-    packed = key << place | np.arange(len(first))
-    packed.sort()
-    return packed & ((1 << place) - 1)
+    largest = int(max(first.max(initial=0), second.max(initial=0)))
+    if largest > 4 * len(first) + 1024:
+        return np.lexsort((second, first))
+    # the list may be long: positions take half the room where they fit
+    position: Int32s | Int64s = np.arange(len(first), dtype=np.int64)
+    if len(first) < 2**31:
+        position = position.astype(np.int32)
+    by_second, out = position.copy(), position
+    _place(second, position, largest, by_second)
+    _place(first, by_second, largest, out)
+    return out
+
+
+@compiled
+def _place(key: Int32s, position: Int32s | Int64s, largest: int, out: Int32s | Int64s) -> None:
+    """Sort ``position`` by ``key[position]`` from 0 to ``largest``; equal keys keep their order."""
+    start = np.zeros(largest + 2, np.int64)
+    for p in range(len(key)):
+        start[key[p] + 1] += 1
+    for value in range(largest + 1):
+        start[value + 1] += start[value]
+    for p in position:
+        out[start[key[p]]] = p
+        start[key[p]] += 1
