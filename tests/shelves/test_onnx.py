@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from torch import nn
 
+from frbench import cli
 from frbench.conventions import convention, known
 from frbench.digests import digest_bytes
 from frbench.embedding import embed
@@ -240,6 +241,18 @@ def normalising():
         helper.make_node("GlobalAveragePool", ["scaled"], ["out"]),
     ]
     return bare_model(nodes, ["n", 3, 112, 112], weights=weights)
+
+
+def test_the_command_line_asks_for_it(files, capsys):
+    """The sentence comes before any work, and ``frbench list`` shows the words to choose from."""
+    arguments = [f"matcher.path={files / 'one.onnx'}", f"output={files / 'run'}"]
+    assert cli.run(["evaluate", "matcher=onnx", "benchmark=synthetic", *arguments]) == 2
+    assert "confirm with matcher.convention=insightface" in capsys.readouterr().err
+    assert not (files / "run").exists()
+    assert cli.run(["list", "convention"]) == 0
+    assert set(known()) <= set(capsys.readouterr().out.split())
+    assert cli.run(["list", "matcher"]) == 0
+    assert "frbench[onnx]" in capsys.readouterr().out
 
 
 def test_what_is_proposed(tmp_path):

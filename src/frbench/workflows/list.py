@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from frbench.config import config_dir
@@ -14,15 +16,21 @@ from frbench.errors import InputError
 def command(arguments: Sequence[str]) -> int:
     """Prints every choice of every config group with the first line of its comment."""
     folder = config_dir()
-    groups = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name != "local")
-    wanted = list(arguments) or groups
+    groups = {p.name: p for p in folder.iterdir() if p.is_dir() and p.name != "local"}
+    # no group of its own: what matcher.convention takes
+    groups["convention"] = Path(__file__).resolve().parents[1] / "conventions"
+    wanted = list(arguments) or sorted(groups)
     unknown = [name for name in wanted if name not in groups]
     if unknown:
-        raise InputError(f"there is no group {', '.join(unknown)}; there are: {', '.join(groups)}.")
+        raise InputError(
+            f"there is no group {', '.join(unknown)}; there are: {', '.join(sorted(groups))}."
+        )
     table = Table("group", "choice", "what it is", box=None, pad_edge=False)
     for group in wanted:
-        for file in sorted((folder / group).glob("*.yaml")):
-            table.add_row(group, file.stem, _first_comment(file.read_text(encoding="utf-8")))
+        for file in sorted(groups[group].glob("*.yaml")):
+            table.add_row(
+                group, file.stem, escape(_first_comment(file.read_text(encoding="utf-8")))
+            )
     Console(width=None if Console().is_terminal else 120).print(table)
     return 0
 
