@@ -187,3 +187,51 @@ def test_official_pairs_through_evaluate(tmp_path, monkeypatch):
     work = json.loads((tmp_path / "out" / "run.json").read_text())["comparisons"][0]
     assert work["policy"] == "as listed"
     assert work["fold accuracy, all"] == "1.0000 ± 0.0000 in 2 folds"
+
+
+def test_templates_labels_and_overlap_through_evaluate(tmp_path, monkeypatch):
+    """Templates are what is counted; a map and what is known of shared people reach the run."""
+    rng = np.random.default_rng(1)
+    people, tids, pairs, gender = 10, "", "", "SUBJECT_ID,GENDER\n"
+    image = 0
+    for person in range(people):
+        gender += f"{person},{'W' if person % 2 else 'B'}\n"
+        for template in (2 * person, 2 * person + 1):
+            for _ in range(3):
+                tids += f"{image}.jpg {template} {image}\n"
+                image += 1
+        pairs += f"{2 * person} {2 * person + 1} 1\n"
+        pairs += f"{2 * person} {(2 * person + 3) % (2 * people)} 0\n"
+    pictures(tmp_path / "ijb" / "loose_crop", *(f"{n}.jpg" for n in range(image)))
+    text(tmp_path / "ijb" / "meta" / "ijbc_face_tid_mid.txt", tids)
+    text(tmp_path / "ijb" / "meta" / "ijbc_template_pair_label.txt", pairs)
+    owners = "".join(f"{n},{n // 2}\n" for n in range(2 * people))
+    text(tmp_path / "ijb" / "meta" / "ijbc_1N_probe_mixed.csv", "TEMPLATE_ID,SUBJECT_ID\n" + owners)
+    text(tmp_path / "c.csv", gender)
+    vectors = np.repeat(rng.normal(size=(people, 16)), 6, axis=0) + rng.normal(size=(image, 16)) / 4
+    np.savez(
+        tmp_path / "v.npz",
+        vectors=vectors.astype(np.float32),
+        image_id=np.array([f"loose_crop/{n}.jpg" for n in range(image)]),
+        enrolled=np.arange(image) >= 3,
+    )
+    monkeypatch.chdir(tmp_path)
+    status = run(
+        [
+            "evaluate", "benchmark=ijbc", "benchmark.root=ijb", "benchmark.covariates=c.csv",
+            "matcher=embeddings", "matcher.path=v.npz", "operating_point=fixed",
+            "operating_point.fixed=[0.7]", "groups.by=[gender]",
+            "+groups.map.gender=eft_race_to_census5", "output=out", "cache=cache",
+            "rules.training_overlap.trained_on=[ijbc]",
+        ]
+    )  # fmt: skip
+    assert status == 0
+    rates = pd.read_csv(tmp_path / "out" / "rates.csv")
+    pooled = rates[rates["probe_group"] == "all"].set_index("kind")
+    assert pooled["comparisons"].to_dict() == {"FMR": 10, "FNMR": 10, "FTE": 20}
+    assert pooled["errors"].to_dict() == {"FMR": 0, "FNMR": 1, "FTE": 1}
+    assert set(rates["probe_group"]) >= {"white", "black", "asian", "other"}
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert "W → white (10 images)" in record["benchmark"]["about"]["map of gender"]
+    codes = [each["code"] for each in json.loads((tmp_path / "out" / "findings.json").read_text())]
+    assert "training_overlap" in codes
