@@ -29,12 +29,17 @@ from bench.sets import random_directions, real_faces
 from bench.timing import Row, machine, row, side_by_side, table
 
 from frbench.comparison import ComparisonSpec, compare
+from frbench.counting import engine
+from frbench.counting.heads import directions, head
 from frbench.counting.listed import count_listed
+from frbench.counting.plan import Plan
+from frbench.values import EmbeddingSet
 
 RESULTS = Path(__file__).parent / "results" / "engine.json"
 N = 16_384
 LARGE = 200_000
 TAIL = ComparisonSpec(keep_fmr=1e-3, histogram_bins=0)
+MOST = ComparisonSpec(keep_fmr=0.6, keep_all=1, histogram_bins=0)
 FULL = ComparisonSpec(keep_fmr=1e-3, histogram_bins=4096)
 
 
@@ -88,6 +93,57 @@ def counting(repeats: int) -> list[Row]:
     return rows
 
 
+def planned(repeats: int) -> list[Row]:
+    """The way that the planner chooses against the fastest of the others, case by case."""
+    random, rows = random_directions(N, 512), []
+    cases = [
+        ("random directions, d = 512", random, TAIL),
+        ("random directions, d = 128", random_directions(N, 128), TAIL),
+        ("N = 1,500, all scores kept, d = 512", _first(random, 1500), TAIL),
+        ("N = 3,000, the highest 60 %, d = 512", _first(random, 3000), MOST),
+    ]
+    faces = real_faces(N)
+    if faces is not None:
+        cases.append(("dlib templates, rotated copies, d = 128", faces, TAIL))
+        cases.append(("dlib templates, N = 3,000", _first(faces, 3000), TAIL))
+    for name, data, spec in cases:
+        way = compare(*data, spec).work["way"]
+        others = [
+            w
+            for w in ("head", "digits", "direct")
+            if w != way and (w != "direct" or len(data[1]) < N)
+        ]
+        runs = [lambda d=data, s=spec: compare(*d, s)]
+        runs += [lambda d=data, s=spec, w=w: _forced(d, s, w) for w in others]
+        ours, *rest = side_by_side(runs, repeats)
+        best = int(np.argmin(rest))
+        against = f"{others[best]}, the fastest other way"
+        rows.append(row(f"chosen way: {name}", ours, against, rest[best], 1.1, way=way))
+    return rows
+
+
+def _first(data, n: int):
+    embedded, faces = data
+    columns = (embedded.vectors, embedded.enrolled, embedded.failure, embedded.image_id)
+    part = EmbeddingSet(*(c[:n] for c in columns), embedded.matcher, embedded.fingerprint)
+    return part, faces.iloc[:n].reset_index(drop=True)
+
+
+def _forced(data, spec: ComparisonSpec, way: str) -> None:
+    def always(vectors, layout, split, sample, floor, *, workers):
+        front = None
+        if way == "head":
+            basis = directions(vectors, layout.order, split.mean)[:, : vectors.shape[1] // 2]
+            front = head(vectors, layout.order, split, basis, workers=workers)
+        return Plan(way, "forced", front)
+
+    usual, engine.choose = engine.choose, always
+    try:
+        compare(*data, spec)
+    finally:
+        engine.choose = usual
+
+
 def _against_product(work, data, spec, bar, repeats) -> Row:
     vectors = data[0].vectors
     runs = [
@@ -98,7 +154,10 @@ def _against_product(work, data, spec, bar, repeats) -> Row:
     ]
     ours, *bare = side_by_side(runs, repeats)
     tally = compare(*data, spec)
-    kept = {k: tally.work[k] for k in ("comparisons", "recomputed", "screened_band", "sweeps")}
+    kept = {
+        k: tally.work[k]
+        for k in ("way", "way_chosen", "comparisons", "recomputed", "screened_band", "sweeps")
+    }
     name = "bare blocked float32 product"
     return row(f"N = {N:,}: {work}", ours, name, min(bare), bar, **kept, listed=len(tally.tail))
 
@@ -207,7 +266,9 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--only", choices=["counting", "listed", "large", "peers"], action="append")
+    parser.add_argument(
+        "--only", choices=["counting", "planned", "listed", "large", "peers"], action="append"
+    )
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child is not None:
@@ -216,6 +277,7 @@ def main() -> None:
     before = machine()
     parts = {
         "counting": lambda: counting(options.repeats),
+        "planned": lambda: planned(options.repeats),
         "listed": lambda: listed_scores(options.repeats),
         "large": large,
         "peers": lambda: beside_peers(options.repeats),
