@@ -1,4 +1,8 @@
-"""Check this machine: packages that fit together, devices, weights, the cache folder."""
+"""Check this machine; with matcher=NAME, whether that matcher is deterministic and fit to count.
+
+Without arguments: packages that fit together, devices, weights, the cache folder. With a matcher:
+the probes of ``frbench.probing`` on a few faces, synthetic ones unless benchmark=NAME is given.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +19,27 @@ from rich.console import Console
 
 from frbench.errors import InputError
 
+HELP = """  frbench doctor
+  frbench doctor matcher=dlib
+  frbench doctor matcher=command matcher.program=./vendor benchmark=folder benchmark.root=faces
+  settings: images=6 (first so many per group), choice=most_central, tolerance=1e-5,
+  output=DIR (writes doctor.json), detector=NAME, groups.by=[…], device=NAME"""
+
 MARKS = {True: "[green]ok     [/]", False: "[red]mend   [/]", None: "[yellow]absent [/]"}
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Prints a line per check; exit status 2 when something that frbench needs is broken."""
+    """Prints a line per check; exit status 2 when something that frbench needs is broken.
+
+    With arguments a matcher is probed; exit status 1 when a probe fails.
+    """
+    if set(arguments) & {"--help", "-h"}:
+        print(__doc__, HELP, sep="\n")
+        return 0
     if arguments:
-        raise InputError(f"frbench doctor takes no arguments, not {' '.join(arguments)!r}.")
+        from frbench.probe_job import run_probe
+
+        return run_probe(arguments)
     console = Console(highlight=False)
     healthy = True
     for check in CHECKS:
