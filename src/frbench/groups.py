@@ -16,7 +16,8 @@ import pandas as pd
 
 from frbench.errors import InputError
 from frbench.label_columns import refuse_outer_spaces
-from frbench.label_systems import PROVENANCES, UNMAPPED, label_map
+from frbench.label_systems import PROVENANCES, label_map
+from frbench.relabelling import levels_of, provenances, said_in
 from frbench.values import ALL, UNLABELLED, FaceSet
 
 SEPARATOR = "/"
@@ -90,9 +91,9 @@ def assign_groups(faces: FaceSet, spec: GroupSpec) -> FaceSet:
     _require_labels(table, spec.varies, faces.name, setting="varies")
     _require_labels(table, spec.map, faces.name, setting="map")
     _require_labels(table, spec.provenance, faces.name, setting="provenance")
-    about = _provenances(spec, faces.about)
+    about = provenances(spec.map, spec.provenance, faces.about)
     for label, name in spec.map.items():
-        table[f"label_{label}"], about[f"map of {label}"] = _mapped(table[f"label_{label}"], name)
+        table[f"label_{label}"], about[f"map of {label}"] = said_in(table[f"label_{label}"], name)
     for label, limits in spec.bands.items():
         table[f"label_{label}"] = _banded(table, label, limits)
     by = spec.by
@@ -157,33 +158,6 @@ def _automatic(table: pd.DataFrame) -> tuple[tuple[str, ...], list[str]]:
             continue
         chosen.append(label)
     return tuple(chosen), left_out
-
-
-def _provenances(spec: GroupSpec, about: Mapping[str, str]) -> dict[str, str]:
-    """What is known of the set, with who said what each label says: the user before the loader,
-    the loader before what a map's source system is by definition."""
-    by_map = {label: label_map(name).source.provenance for label, name in spec.map.items()}
-    return {
-        **{f"provenance of {label}": said for label, said in by_map.items()},
-        **about,
-        **{f"provenance of {label}": said for label, said in spec.provenance.items()},
-    }
-
-
-def _mapped(values: pd.Series[str], name: str) -> tuple[pd.Series[str], str]:
-    """A label said in another system, and what became of each value, in words."""
-    chosen = label_map(name)
-    counts = {str(value): int(count) for value, count in values.value_counts().items()}
-    target = {value: chosen.of(value) for value in counts}
-    words = ", ".join(
-        f"{value} → {target[value]} ({count} images)" for value, count in counts.items()
-    )
-    unmapped = sum(count for value, count in counts.items() if target[value] == UNMAPPED)
-    said = (
-        f"{name}: {chosen.source.title} to {chosen.target.title}; {words or 'no value at all'}; "
-        f"{unmapped} images unmapped; lost: {chosen.lost}"
-    )
-    return values.map(target, na_action="ignore").astype("str"), said
 
 
 def _banded(table: pd.DataFrame, label: str, limits: Sequence[float]) -> pd.Series[str]:
@@ -289,9 +263,7 @@ def _levels(values: pd.Series[str], label: str, spec: GroupSpec) -> list[str]:
     if label in spec.bands:
         return _band_names(spec.bands[label])
     if label not in spec.levels:
-        return (
-            _mapped_levels(spec.map[label], occurring) if label in spec.map else sorted(occurring)
-        )
+        return levels_of(spec.map[label], occurring) if label in spec.map else sorted(occurring)
     wanted = [str(level) for level in spec.levels[label]]
     unknown = sorted(occurring.difference(wanted))
     if unknown:
@@ -301,12 +273,6 @@ def _levels(values: pd.Series[str], label: str, spec: GroupSpec) -> list[str]:
             f"{first + 1}); add them to groups.levels.{label} or mend the labels."
         )
     return wanted
-
-
-def _mapped_levels(name: str, occurring: set[str]) -> list[str]:
-    """All that the map can say, absent or not, and ``unmapped`` where something is."""
-    reachable = list(label_map(name).reachable)
-    return [*reachable, UNMAPPED] if UNMAPPED in occurring else reachable
 
 
 def _band_names(limits: Sequence[float]) -> list[str]:
