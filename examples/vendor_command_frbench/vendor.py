@@ -38,7 +38,9 @@ def info(matcher: str, out: Path) -> None:
     from frbench.digests import digest_of
 
     matching, detector = parts(matcher)
-    version = digest_of({"matcher": dict(matching.identity()), "detector": dict(detector.identity())})
+    version = digest_of(
+        {"matcher": dict(matching.identity()), "detector": dict(detector.identity())}
+    )
     out.write_text(
         json.dumps({"name": matcher, "version": version[:16], "thresholds": STATED}),
         encoding="utf-8",
@@ -77,7 +79,7 @@ def create(matcher: str, images: Path, folder: Path) -> None:
 
 
 def match(pairs: Path, out: Path) -> None:
-    """A score per pair of template files; %.9g gives back every float32."""
+    """A score per pair of template files, with all its digits: rounded, it would be another."""
     import numpy as np
 
     from frbench.counting.score import scores
@@ -88,7 +90,7 @@ def match(pairs: Path, out: Path) -> None:
     vectors = np.stack([np.frombuffer(Path(path).read_bytes(), dtype=np.float32) for path in files])
     first, second = (np.array([place[row[side]] for row in rows], np.int64) for side in (1, 2))
     found = scores(vectors, first, second)
-    lines = [f"{row[0]}\t0\t{score:.9g}\n" for row, score in zip(rows, found, strict=True)]
+    lines = [f"{row[0]}\t0\t{float(score)!r}\n" for row, score in zip(rows, found, strict=True)]
     out.write_text("".join(lines), encoding="utf-8")
 
 

@@ -141,9 +141,7 @@ class Wrapped:
             return [float(each) for each in scores(vectors, np.zeros_like(other), other)]
 
 
-def application(
-    name: str, stated: list[Stated], wrapped: Callable[[], Wrapped]
-) -> FastAPI:
+def application(name: str, stated: list[Stated], wrapped: Callable[[], Wrapped]) -> FastAPI:
     """The server; ``wrapped`` is called at the first request, so that the schema needs none."""
     app = FastAPI(
         title="A face matcher for frbench",
@@ -166,7 +164,9 @@ def application(
     def compare(request: CompareRequest) -> CompareAnswer:
         """Scores of one probe against a list of references."""
         try:
-            scores = wrapped().compare(_bytes(request.probe), [_bytes(r) for r in request.references])
+            scores = wrapped().compare(
+                _bytes(request.probe), [_bytes(r) for r in request.references]
+            )
         except ValueError as cause:
             raise HTTPException(400, str(cause)) from None
         return CompareAnswer(scores=scores)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,17 @@ def count_black_box(
             f"{faces.name} has templates of several images each, which a black box cannot pool; "
             "take a set, or a protocol, of single images"
         )
+    with closing(vendor):
+        return _count(faces, vendor, spec, around, rng)
+
+
+def _count(
+    faces: FaceSet,
+    vendor: Vendor,
+    spec: ComparisonSpec,
+    around: Surroundings,
+    rng: np.random.Generator,
+) -> tuple[ScoreTally, dict[str, Any]]:
     vendor.info()
     persistence = Persistence(f"matcher {vendor.name}", vendor.effort.retries)
     templates = _templates(faces, vendor, persistence, around)

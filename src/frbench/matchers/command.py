@@ -21,6 +21,7 @@ import yaml  # type: ignore[import-untyped]
 from frbench.digests import digest_file
 from frbench.errors import InputError
 from frbench.opaque import command_files as files
+from frbench.opaque.private import private_folder
 from frbench.opaque.processes import Processes
 from frbench.opaque.vendor import Effort, Enrolled, VendorFailed, VendorInfo
 from frbench.values import Float64s, Int64s
@@ -123,6 +124,9 @@ class CommandMatcher:
         """Kill all programs in flight."""
         self._processes.stop()
 
+    def close(self) -> None:
+        """Nothing is held between calls."""
+
     @cached_property
     def _program_digest(self) -> str:
         return digest_file(Path(self._words[0]))
@@ -138,7 +142,7 @@ class CommandMatcher:
         where = f"matcher.program={self._words[0]}, verb info"
         with self._folder() as folder:
             try:
-                self._call(folder, 1 / 8, "info", "info.json")
+                self._call(folder, 1.0, "info", "info.json")
             except VendorFailed as cause:
                 raise InputError(
                     f"{where}: {cause}; mend it, or describe the vendor in matcher.info=FILE.yaml"
@@ -149,15 +153,15 @@ class CommandMatcher:
         seconds = self._timeout * max(min(share, 1.0), 1 / 8)
         verb, *paths = words
         full = [str(folder / path) for path in paths]
-        self._processes.call([*self._words, verb, *full], seconds=seconds, cwd=folder)
+        words_in_full = [*self._words, verb, *full]
+        self._processes.call(words_in_full, verb=verb, seconds=seconds, cwd=folder)
 
     @contextmanager
     def _folder(self) -> Iterator[Path]:
         """A private folder that is gone afterwards; those of killed runs are removed first."""
         parent = None
         if self._cache is not None:
-            parent = self._cache / "black-boxes" / "in-flight"
-            parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            parent = private_folder(self._cache / "black-boxes" / "in-flight")
             for left_over in parent.glob("*"):
                 owner = left_over.name.partition("-")[0]
                 if owner.isdigit() and not _alive(int(owner)):

@@ -111,9 +111,20 @@ class HttpMatcher:
         """End all calls in flight."""
         self._caller.stop()
 
+    def close(self) -> None:
+        """Let the connections go."""
+        caller = self.__dict__.pop("_caller", None)
+        if caller is not None:
+            caller.stop()
+
     @cached_property
     def _caller(self) -> Any:
-        from frbench.opaque.calling import Caller, Patience
+        try:
+            from frbench.opaque.calling import Caller, Patience
+        except ImportError:
+            raise InputError(
+                'matcher=http needs the package httpx; pip install "frbench[http]" brings it'
+            ) from None
 
         return Caller(
             self._url,
@@ -129,6 +140,7 @@ class HttpMatcher:
         try:
             return VendorInfo.read(self._caller.call("GET", "/info"), f"{where}/info")
         except VendorFailed as cause:
+            self.close()
             raise InputError(f"{where}: {cause}; is the server running there?") from None
 
     def _enrol(self, image: Path) -> Enrolled:

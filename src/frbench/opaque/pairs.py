@@ -16,7 +16,16 @@ from frbench.counting.images import Images
 from frbench.errors import InputError
 from frbench.opaque.plan import plan_comparisons
 from frbench.opaque.vendor import Effort
-from frbench.values import Bools, FaceSet, Float64s, Floats, Histogram, Int64s, ScoredPairs, ScoreTally
+from frbench.values import (
+    Bools,
+    FaceSet,
+    Float64s,
+    Floats,
+    Histogram,
+    Int64s,
+    ScoredPairs,
+    ScoreTally,
+)
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,12 @@ class Processes:
         self._lock = threading.Lock()
         self._stopped = False
 
-    def call(self, words: Sequence[str], *, seconds: float, cwd: Path) -> None:
+    def call(self, words: Sequence[str], *, verb: str, seconds: float, cwd: Path) -> None:
         """Run to the end. What it prints is read and forgotten but for the last words.
+
+        Args:
+            words: program and arguments.
+            verb: how sentences name the call.
 
         Raises:
             TimedOut: it did not end in time; its process group is killed.
@@ -40,7 +44,7 @@ class Processes:
             try:
                 status = child.wait(timeout=seconds)
             except subprocess.TimeoutExpired:
-                raise TimedOut(f"{words[1]} did not end within {seconds:g} s") from None
+                raise TimedOut(f"{verb} did not end within {seconds:g} s") from None
         finally:
             # also what the program left running: it would hold the pipe, and the machine
             _end_group(child)
@@ -49,7 +53,7 @@ class Processes:
             said = tail.close()
         if status != 0:
             how = f"signal {-status}" if status < 0 else f"status {status}"
-            raise VendorFailed(f"{words[1]} ended with {how}{said}")
+            raise VendorFailed(f"{verb} ended with {how}{said}")
 
     def stop(self) -> None:
         """End everything; later calls fail."""

@@ -18,13 +18,16 @@ from frbench.digests import digest_bytes, digest_of
 from frbench.errors import InputError
 from frbench.opaque.checkpoint import Checkpoint, Heard
 from frbench.opaque.persisting import Persistence, in_order
+from frbench.opaque.private import private_folder
 from frbench.opaque.vendor import Session, Vendor
 from frbench.progress import Report
 from frbench.values import Float64s, Int64s
 
 SAMPLE = 200
 """Comparisons that are asked three times."""
-SAVE_SECONDS = 2.0
+SAVE_SECONDS, SAVE_SHARE = 0.5, 0.02
+"""What was heard is written after so many seconds, or so much of the time since the start, so
+that a long run does not leave thousands of files."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def score_all(
             "second": digest_bytes(np.ascontiguousarray(second, np.int64).tobytes()),
         }
     )
-    folder = None if unfinished is None else unfinished / key
+    folder = None if unfinished is None else private_folder(unfinished / key)
     kept = Checkpoint(folder, key)
     with vendor.opened(templates) as session:
         desk = _Desk(vendor, session, persistence)
@@ -103,13 +106,13 @@ class _Desk:
             score[:end] = heard.score
         step = self.vendor.effort.compare_batch
         starts = range(end, len(first), step)
-        since = time.monotonic()
+        began = since = time.monotonic()
         try:
             for piece in self._pieces(first, second, starts):
                 score[end : end + len(piece)] = piece
                 end += len(piece)
                 progress(end, len(first))
-                if time.monotonic() - since > SAVE_SECONDS:
+                if time.monotonic() - since > max(SAVE_SECONDS, SAVE_SHARE * (since - began)):
                     kept.save(0, kept.parts(0), Heard(), score[saved:end])
                     saved, since = end, time.monotonic()
         except (InputError, KeyboardInterrupt):

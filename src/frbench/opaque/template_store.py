@@ -18,6 +18,7 @@ import numpy as np
 
 from frbench.digests import digest_bytes
 from frbench.errors import InputError
+from frbench.opaque.private import private_folder
 from frbench.opaque.vendor import Enrolled
 
 
@@ -36,8 +37,7 @@ class TemplateStore:
         if folder is None:
             return
         try:
-            for made in (*reversed(folder.parents[:2]), folder):
-                made.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(folder)
             for left_over in folder.glob(".new-*"):
                 left_over.unlink(missing_ok=True)
             for file in sorted(folder.glob("*.npz")):

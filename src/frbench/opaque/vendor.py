@@ -159,7 +159,11 @@ class Vendor(Protocol):
         ...
 
     def stop(self) -> None:
-        """End all calls in flight; they raise VendorFailed."""
+        """End all calls in flight; they raise VendorFailed, and so do later ones."""
+        ...
+
+    def close(self) -> None:
+        """Let connections go; a later call opens them again."""
         ...
 
 
