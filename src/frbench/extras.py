@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from frbench.explaining import standardised
 from frbench.extrapolation import extrapolate
+from frbench.frontier import frontier
+from frbench.label_errors import label_error_bands
 from frbench.operating_points import carried_rates
 from frbench.results import ArmResult
 from frbench.runtime import generator
@@ -31,6 +34,14 @@ def extra_tables(
                 level=config.interval.level,
                 rng=generator(config.seed, "tests"),
             ),
+            "frontier": frontier(
+                arm.tally,
+                arm.thresholds,
+                arm=arm.name,
+                spec=config.frontier,
+                interval=config.interval,
+                rng=generator(config.seed, "frontier"),
+            ),
             "extrapolation": extrapolate(
                 arm.tally,
                 arm.thresholds,
@@ -38,7 +49,24 @@ def extra_tables(
                 level=config.interval.level,
                 rng=generator(config.seed, "extrapolation"),
             ),
+            "label_error_bands": label_error_bands(
+                arm.tally,
+                arm.thresholds,
+                config.explain.label_errors,
+                arm=arm.name,
+                rng=generator(config.seed, "label errors"),
+            ),
         }
+        if config.explain.by:
+            found["standardised"] = standardised(
+                arm.tally,
+                faces.faces,
+                arm.thresholds,
+                config.explain.by,
+                arm=arm.name,
+                level=config.interval.level,
+                rng=generator(config.seed, "standardised"),
+            )
         for name, table in found.items():
             if len(table):
                 tables.setdefault(name, []).append(table)

@@ -13,6 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from frbench.comparison import ComparisonSpec
 from frbench.config import Builder, config_dir, resolved
 from frbench.errors import InputError
+from frbench.explaining import ExplainSpec
+from frbench.frontier import FrontierSpec
 from frbench.groups import GroupSpec
 from frbench.opaque.vendor import is_vendor
 from frbench.runtime import DeviceSpec
@@ -20,6 +22,7 @@ from frbench.runtime import DeviceSpec
 KEYS = {
     *("benchmark", "groups", "matcher", "before", "detector", "comparison", "operating_point"),
     *("interval", "measures", "rules", "device", "seed", "output", "cache", "gate", "embedding"),
+    *("frontier", "explain"),
 }
 """Everything at the top of an evaluation's configuration."""
 
@@ -168,6 +171,8 @@ class EvaluateConfig:
     seed: int
     gate: str
     resolved: Mapping[str, Any] = field(default_factory=dict)
+    frontier: FrontierSpec = field(default_factory=FrontierSpec)
+    explain: ExplainSpec = field(default_factory=ExplainSpec)
 
 
 def check(cfg: DictConfig) -> EvaluateConfig:
@@ -193,6 +198,8 @@ def check(cfg: DictConfig) -> EvaluateConfig:
     comparison = builder.settings(ComparisonSpec, plain["comparison"], "comparison")
     point = builder.settings(OperatingPoint, plain["operating_point"], "operating_point")
     embedding = builder.settings(EmbeddingSpec, plain["embedding"], "embedding")
+    frontier = builder.settings(FrontierSpec, plain.get("frontier") or {}, "frontier")
+    explain = builder.settings(ExplainSpec, plain.get("explain") or {}, "explain")
     if hasattr(benchmark, "tally"):
         builder.problems += _without_effect_on_scores(plain, benchmark, comparison, point)
     interval = builder.part(plain["interval"], "interval")
@@ -224,6 +231,8 @@ def check(cfg: DictConfig) -> EvaluateConfig:
         seed=int(plain["seed"]),
         gate=gate,
         resolved=plain,
+        frontier=frontier or FrontierSpec(),
+        explain=explain or ExplainSpec(),
     )
 
 
@@ -298,7 +307,9 @@ def _arms(plain: Mapping[str, Any], builder: Builder) -> tuple[Arm, ...]:
         detector = None
         if is_vendor(matcher):
             if plain["detector"]:
-                builder.problems.append("detector: a black box finds the faces itself; leave it out")
+                builder.problems.append(
+                    "detector: a black box finds the faces itself; leave it out"
+                )
         elif not hasattr(matcher, "lookup"):
             detector = builder.part(detector_node(plain["detector"], matcher), "detector")
         arms.append(Arm(name if len(present) > 1 else "", matcher, detector))

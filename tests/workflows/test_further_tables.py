@@ -107,3 +107,22 @@ def test_a_stated_score_and_a_police_one(stored, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "beforehand by chief, 2024" in (folder / "report.html").read_text()
+
+
+def test_the_further_tables_of_a_run(stored, tmp_path):
+    """Tests, frontier, standardised rates and label bands are written and shown in the report."""
+    done, folder = evaluate(
+        stored, tmp_path, "full", "operating_point.target_fmr=[0.01]", "explain.by=[quality]",
+        "explain.label_errors=[0.05]", "frontier.watchlist={f: 10, m: 20}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    tables = {
+        name: pd.read_csv(folder / f"{name}.csv")
+        for name in ("tests", "frontier", "standardised", "label_error_bands", "extrapolation")
+    }
+    assert set(tables["tests"]["test"]) == {"omnibus", "pairwise"}
+    assert tables["frontier"]["worst_fpir"].notna().all()
+    assert set(tables["standardised"]["group"]) == {"f", "m"}
+    assert set(tables["label_error_bands"]["mislabelled"]) == {0.05}
+    assert tables["extrapolation"]["caution"].str.contains("not measured").all()
+    assert 'id="frontier"' in (folder / "report.html").read_text()

@@ -11,6 +11,7 @@ from frbench import figures
 from frbench.formatting import decimal, label_text, one_in
 from frbench.page.curves import det_panels, error_curve
 from frbench.page.difference_tables import PER_GROUP, change_table, gap_table
+from frbench.page.frontier import frontier_figure, frontier_table
 from frbench.page.model import Page, Part, Section
 from frbench.page.scores import score_panels
 from frbench.page.tables import (
@@ -31,6 +32,7 @@ def sections(page: Page, counts: pd.DataFrame) -> list[Section]:
         _failures(page, counts),
         _gaps(page),
         _curves(page),
+        _frontier(page),
         _scores(page),
     ]
     return [section for section in every if section is not None and section.parts]
@@ -243,6 +245,37 @@ def _curves(page: Page) -> Section | None:
             "left out here.",
         ),
         [Part(panels=panels, legend=legend)],
+    )
+
+
+def _frontier(page: Page) -> Section | None:
+    table = page.tables.get("frontier")
+    if table is None:
+        return None
+    parts = []
+    for number, arm in enumerate(page.arms):
+        rows = table[table["arm"] == arm]
+        title = f"Highest group's false-match rate against the share recognised{_of_arm(arm)}"
+        figure = frontier_figure(rows, uid=f"frontier-{number}", title=title)
+        if figure is not None:
+            parts.append(
+                Part(
+                    heading=title,
+                    figure=figure,
+                    legend=("frontier",),
+                    table=frontier_table(rows, title),
+                    folded=True,
+                )
+            )
+    return Section(
+        "frontier",
+        "What does fairness to the worst-off group cost? (frontier)",
+        (
+            "Each point is one threshold for everybody: to the right, how many people are "
+            "recognised; upwards, the false-match rate of whichever group has the highest. The dot "
+            "is the operating threshold. A stricter threshold moves down and to the left.",
+        ),
+        parts,
     )
 
 
