@@ -12,7 +12,10 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "frbench"
-SHELVES = ("benchmarks", "detectors", "matchers", "intervals", "measures", "rules")
+SHELVES = (
+    *("benchmarks", "detectors", "matchers", "intervals", "measures", "rules"),
+    *("references", "audit_rules"),
+)
 GROUND = {"errors", "values", "tables"}
 STAGES = {
     "faces",

@@ -25,20 +25,34 @@ GIVEN = {"path": "given.csv", "root": "given", "fixed": "[0.5]", "from_run": "ru
 GIVEN |= {"architecture": "resnet18", "weights": "given.pt"}
 GIVEN |= {"attributes": "given.csv"}
 GIVEN |= {"stated": {"1e-3": 0.5}, "stated_by": "a vendor"}
+GIVEN |= {"program": "vendor", "url": "http://127.0.0.1:8000"}
 
 
-def composed(*overrides: str) -> DictConfig:
-    """The configuration of ``evaluate`` with these overrides, as the command line makes it."""
+def verbs_by_group() -> dict[str, str]:
+    """Group of choices -> the verb that takes them; ``evaluate`` where it does."""
+    found: dict[str, str] = {}
+    for file in sorted(CONFIGS.glob("*.yaml"), key=lambda each: each.stem == "evaluate"):
+        for entry in OmegaConf.load(file).get("defaults", []):
+            names = entry.keys() if hasattr(entry, "keys") else ()
+            found |= {str(name).removeprefix("optional "): file.stem for name in names}
+    return found
+
+
+VERBS = verbs_by_group()
+
+
+def composed(*overrides: str, verb: str = "evaluate") -> DictConfig:
+    """The configuration of a verb with these overrides, as the command line makes it."""
     OmegaConf.register_new_resolver("frbench.partial", lambda final: final, replace=True)
     with initialize_config_dir(version_base="1.3", config_dir=str(CONFIGS)):
-        return compose("evaluate", ["output=out", *overrides])
+        return compose(verb, ["output=out", *overrides])
 
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_choice_composes_and_its_settings_fit(choice: str) -> None:
     """A choice's keys are those of its constructor, checked without building anything."""
     group, _, name = choice.partition("=")
-    cfg = composed(choice)
+    cfg = composed(choice, verb=VERBS[group])
     for key in sorted(OmegaConf.missing_keys(cfg)):
         OmegaConf.update(cfg, key, GIVEN[key.rpartition(".")[2]])
     plain = resolved(cfg)

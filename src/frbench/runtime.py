@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,10 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "python": platform.python_version(),
     }
-    import torch
-
+    # a verb that never used it has no threads of it to record, and need not wait for it to load
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return record
     record["torch_threads"] = torch.get_num_threads()
     if torch.cuda.is_available():
         record["gpu"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]

@@ -1,0 +1,36 @@
+"""Are images in the set that should have been deleted by now?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from frbench.audit_rules import AuditEvidence
+from frbench.formatting import integer, percent
+from frbench.values import ALL, Finding
+
+
+class PastRetention:
+    """Flags images kept beyond the date that the manifest itself gives for them."""
+
+    code = "past_retention"
+
+    def parameters(self) -> dict[str, Any]:
+        """For the record: it has none."""
+        return {}
+
+    def findings(self, evidence: AuditEvidence) -> list[Finding]:
+        """One answer, or none where no image has such a date."""
+        until = evidence.training.table["retained_until"]
+        if not until.notna().any():
+            return []
+        row = evidence.composition[evidence.composition["group"] == ALL].iloc[0]
+        overdue, dated = int(row["overdue_images"]), int(until.notna().sum())
+        if overdue == 0:
+            text = f"None of the {integer(dated)} images with a date of deletion is past it."
+            return [Finding(self.code, "note", text, {"group": ALL}, {}, False)]
+        text = (
+            f"{integer(overdue)} of {integer(dated)} images with a date of deletion "
+            f"({percent(overdue / dated)}) are past it and still in the training set; delete them "
+            "and train again without them."
+        )
+        return [Finding(self.code, "flag", text, {"group": ALL}, {}, True)]

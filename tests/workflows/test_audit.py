@@ -1,0 +1,151 @@
+"""``frbench audit`` as a user runs it: the run folder, the page, the overlap, the sentences."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+NAMES = ("White", "Asian", "Black", "Mixed", "Other")
+
+
+def audit(*words: str) -> subprocess.CompletedProcess[str]:
+    """The command, in a process of its own."""
+    command = [sys.executable, "-m", "frbench", "audit", "as_of=2026-11-23", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=200)
+
+
+def manifest(folder: Path, persons: int = 600) -> Path:
+    """A made-up custody manifest in which one group is over-represented and kept longer."""
+    rng = np.random.default_rng(1)
+    kind = rng.choice(NAMES, persons, p=[0.6, 0.1, 0.2, 0.05, 0.05])
+    who = np.repeat(np.arange(persons), 1 + np.arange(persons) % 3)
+    released = rng.random(len(who)) < np.where(kind[who] == "Black", 0.7, 0.3)
+    rows = pd.DataFrame(
+        {
+            "path": [f"{at}.jpg" for at in range(len(who))],
+            "subject_id": [f"person-{each}" for each in who],
+            "captured": (np.datetime64("2023-01-01") + rng.integers(0, 1000, len(who))).astype(str),
+            "disposal": np.where(released, "NFA", "charged"),
+            "ethnicity": kind[who],
+            "<script>alert(1)</script>": rng.choice(["=cmd", "b"], len(who)),
+        }
+    )
+    path = folder / "custody.csv"
+    rows.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """One audit, made once."""
+    folder = tmp_path_factory.mktemp("audit")
+    out = folder / "run"
+    done = audit(
+        f"training_set.path={manifest(folder)}",
+        "training_set.synthetic=true",
+        f"output={out}",
+        "gate=flag",
+    )
+    return out, done
+
+
+def test_the_run_folder_is_whole(run: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    """Tables, findings, page and record are there, and the gate sets the exit status."""
+    out, done = run
+    assert done.returncode == 1, done.stderr
+    record = json.loads((out / "run.json").read_text())
+    names = {file.name for file in out.iterdir() if file.is_file()}
+    assert {"composition.csv", "findings.json", "report.html", "run.json"} <= names
+    assert set(record["artefacts"]) >= {"composition.parquet", "report.html"}
+    assert record["training_set"]["subjects"] == 600
+    assert "Synthetic" in done.stdout
+
+
+def test_what_it_finds(run: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    """The over-represented group and the one whose released people are kept are both named."""
+    findings = json.loads((run[0] / "findings.json").read_text())
+    flags = {(f["code"], f["keys"].get("group")) for f in findings if f["level"] == "flag"}
+    assert ("representation", "Black") in flags
+    assert ("released_and_kept", "Black") in flags
+    assert any(f["code"] == "synthetic_people" for f in findings)
+
+
+def test_no_person_and_no_live_markup_is_on_the_page(
+    run: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    """Labels from outside are text, formulas are defused, and nobody is named."""
+    page = (run[0] / "report.html").read_text()
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "person-" not in page
+    assert ",=cmd" not in (run[0] / "composition.csv").read_text()
+
+
+def test_overlap_is_found_by_id_file_and_likeness(tmp_path: Path) -> None:
+    """Two shared persons, one identical file and one re-saved picture are found as such."""
+    rng = np.random.default_rng(6)
+    training, test = tmp_path / "training", tmp_path / "test"
+    for folder, start in ((training, 0), (test, 8)):
+        folder.mkdir()
+        for person in range(start, start + 10):
+            pixels = rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).resize((64, 64), Image.Resampling.BICUBIC).save(
+                folder / f"{person}.png"
+            )
+    shutil.copy(training / "3.png", test / "copy.png")
+    Image.open(training / "4.png").save(test / "again.jpg", quality=80)
+    for folder in (training, test):
+        files = sorted(folder.iterdir())
+        pd.DataFrame(
+            {
+                "path": [file.name for file in files],
+                "subject_id": [file.stem for file in files],
+                "sex": ["f", "m"] * (len(files) // 2),
+            }
+        ).to_csv(folder / "manifest.csv", index=False)
+    done = audit(
+        f"training_set.path={training / 'manifest.csv'}",
+        "reference=none",
+        f"output={tmp_path / 'o'}",
+        "benchmark=manifest",
+        f"benchmark.path={test / 'manifest.csv'}",
+        f"cache={tmp_path / 'c'}",
+    )
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "o" / "overlap.csv").set_index("way")
+    assert table["shared"].to_dict() == {
+        "person id": 2,
+        "identical file": 1,
+        "near-identical image": 2,
+        "face template": 0,
+    }
+    assert not table.loc["face template", "checked"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["training_set.path=nowhere.csv"], "nowhere.csv does not exist"),
+        (["training_set.path={file}", "by=[height]"], "no such column"),
+        (["training_set.path={file}", "as_of=yesterday"], "is no day"),
+        (["training_set.path={file}", "matcher=tiny"], "name one, benchmark="),
+        (["training_set.path={file}", "colour=red"], "colour"),
+    ],
+)
+def test_bad_input_gets_a_sentence(tmp_path: Path, words: list[str], said: str) -> None:
+    """Status 2, one sentence, no traceback, and no folder left behind."""
+    file = manifest(tmp_path, persons=30)
+    out = tmp_path / "out"
+    done = audit(*[word.format(file=file) for word in words], f"output={out}")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not out.exists()
