@@ -23,6 +23,7 @@ from frbench.image_hashes import hash_images, hash_of
 from frbench.near_duplicates import near_pairs, perceptual_hash
 from frbench.set_composition import comparisons, smallest_fmr
 from frbench.values import FaceSet
+from frbench.workflows.check import _overlap
 
 
 def picture(seed: int) -> Image.Image:
@@ -269,3 +270,12 @@ def test_the_smallest_rate_is_the_rule_of_three_on_pairs_of_persons() -> None:
     assert smallest_fmr(600) == 0.01
     assert smallest_fmr(2) == 1.0
     assert np.isnan(smallest_fmr(1))
+
+
+def test_people_that_the_matcher_was_trained_on_are_a_finding() -> None:
+    """Weights from VGGFace2 on a set drawn from it; none without a matcher."""
+    table = pd.DataFrame({"image_id": ["a"], "subject_id": ["a"], "path": ["a"]})
+    faces = FaceSet("any", "1", Path(), table, sources=("vggface2",))
+    trained = type("Trained", (), {"training_data": ("vggface2",)})()
+    assert [each.code for each in _overlap(faces, trained)] == ["training_overlap"]
+    assert _overlap(faces, None) == []

@@ -27,6 +27,8 @@ from frbench.groups import GroupSpec, assign_groups
 from frbench.image_hashes import hash_images
 from frbench.judging import LEVELS, exit_status
 from frbench.progress import Stages
+from frbench.rules import Evidence
+from frbench.rules.training_overlap import TrainingOverlap
 from frbench.runs import plain
 from frbench.runtime import DeviceSpec
 from frbench.set_composition import comparisons, group_table, listed_comparisons
@@ -42,7 +44,7 @@ from frbench.set_findings import (
 from frbench.settings import GATES
 from frbench.tables import SCHEMA_VERSION
 from frbench.terminal import findings_lines
-from frbench.values import Bools, FaceSet, Int64s
+from frbench.values import Bools, FaceSet, Finding, Int64s
 
 WIDTH = 100
 SHOWN = 5
@@ -94,6 +96,7 @@ def run(job: Job, stages: Stages) -> Checked:
         by = tuple(filter(None, faces.about.get("grouped_by", "").split(", ")))
         about_labels(loaded, job.groups, by, job.check.unlabelled, report)
         about_groups(groups, cells, report)
+        report.findings += _overlap(faces, job.matcher)
     report.findings.sort(key=lambda finding: LEVELS.index(finding.level))
     return Checked(faces, groups, report)
 
@@ -146,6 +149,14 @@ def _files(faces: FaceSet, job: Job, stages: Stages, report: Report) -> Bools:
     bad = table.loc[[bool(item.fault) for item in hashes], "image_id"]
     usable: Bools = ~faces.faces["image_id"].isin(bad).to_numpy()
     return usable
+
+
+def _overlap(faces: FaceSet, matcher: Any) -> list[Finding]:
+    """Whether the matcher was trained on people of the set, as far as that is known."""
+    training = {"": tuple(getattr(matcher, "training_data", ()))}
+    nothing = pd.DataFrame()
+    evidence = Evidence(nothing, nothing, {"": ()}, faces, training=training)
+    return TrainingOverlap().findings(evidence)
 
 
 def _cells(faces: FaceSet, job: Job) -> tuple[Int64s, Int64s]:
