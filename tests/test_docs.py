@@ -13,8 +13,8 @@ FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
 def pages_with_examples() -> list[Path]:
-    """Every page of the methodology that shows a Python session."""
-    pages = sorted((DOCS / "methodology").glob("*.md"))
+    """Every page that shows a Python session."""
+    pages = sorted(DOCS.rglob("*.md"))
     return [page for page in pages if ">>> " in page.read_text(encoding="utf-8")]
 
 
