@@ -137,11 +137,15 @@ class AllPairs:
     @classmethod
     def of(cls, tally: ScoreTally, *, completed: bool = False) -> AllPairs:
         """The attempted comparisons (all images), or the completed ones (enrolled images)."""
-        key = np.stack([tally.group.astype(np.int64), tally.stratum.astype(np.int64)])
-        classes, position = np.unique(key, axis=1, return_inverse=True)
+        low = int(tally.stratum.min(initial=0))
+        width = int(tally.stratum.max(initial=0)) - low + 1
+        key = tally.group.astype(np.int64) * width + (tally.stratum.astype(np.int64) - low)
+        found = np.bincount(key, minlength=len(tally.groups) * width) > 0
+        classes, column = np.flatnonzero(found), np.cumsum(found) - 1
         kept = tally.enrolled if completed else np.ones(len(tally.subject), dtype=bool)
-        counts = count_table(tally, position.reshape(-1), classes.shape[1], kept)
-        return cls(Cells(tally.groups, tally.ordered), counts, classes[0], classes[1])
+        counts = count_table(tally, column[key], len(classes), kept)
+        group, stratum = np.divmod(classes, width)
+        return cls(Cells(tally.groups, tally.ordered), counts, group, stratum + low)
 
     @cached_property
     def _partners(self) -> tuple[Int64s, Int64s, Int64s]:

@@ -21,7 +21,7 @@ from frbench.intervals.vertex_bootstrap import VertexBootstrap
 from frbench.intervals.wilson import Wilson, modify_endpoints, score_interval
 from frbench.intervals.wilson_effective import WilsonEffective, effective_number
 from frbench.rates import error_rates
-from worlds import population, random_tally, threshold_at
+from worlds import population, random_tally, tally_of, threshold_at
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "interval"
 NODES = {file.stem: OmegaConf.load(file) for file in sorted(CONFIGS.glob("*.yaml"))}
@@ -86,6 +86,44 @@ def test_more_confidence_is_wider(node):
     narrow, wide = (rows(tally, quick(node, level=level), 0.0) for level in (0.9, 0.99))
     assert (wide["low"] <= narrow["low"] + 1e-12).all()
     assert (wide["high"] >= narrow["high"] - 1e-12).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, persons=st.integers(4, 40), images=st.integers(1, 5))
+def test_no_first_error_makes_an_interval_narrower(seed, persons, images):
+    """One to four errors, anywhere: at least as wide, and as high, as without any."""
+    rng = np.random.default_rng(seed)
+    size = persons * images
+    first, second = np.triu_indices(size, 1)
+    real = np.flatnonzero(first // images != second // images)
+    chosen = rng.choice(real, 4, replace=False)
+    rate_rows = []
+    for count in range(5):
+        here = chosen[:count]
+        scores = np.zeros((size, size))
+        scores[first[here], second[here]] = 1.0
+        tally = tally_of(scores, subject=np.arange(size) // images, group=[0] * size, groups=["g"])
+        found = rows(tally, WilsonEffective(), 1.0).query("kind == 'FMR'").iloc[1]
+        rate_rows.append((found["errors"], found["high"], found["high"] - found["low"]))
+    assert [row[0] for row in rate_rows] == [0, 1, 2, 3, 4]
+    assert all(row[1] >= rate_rows[0][1] for row in rate_rows)
+    assert all(row[2] >= rate_rows[0][2] - 1e-12 for row in rate_rows)
+
+
+def test_a_guarded_variance_is_the_jackknifes():
+    """Leave-one-person-out residuals by hand, for pairs and for persons."""
+    counted = Counted(population(np.random.default_rng(5), fmr=[0.05], persons=[12], images=3))
+    matches, misses = counted.false_matches(0.0), counted.false_non_matches(0.0)
+    e, m = matches.table.matrix(0).toarray(), np.triu(np.full((12, 12), 9.0), 1)
+    y = e - e.sum() / m.sum() * m
+    r = y.sum(axis=0) + y.sum(axis=1)
+    r /= 1 - (m.sum(axis=0) + m.sum(axis=1)) / m.sum()
+    s2 = (y**2).sum()
+    expected = (s2 + max((r**2).sum() - 2 * s2, 0)) / m.sum() ** 2
+    assert matches.guarded_variance[0] == pytest.approx(expected)
+    errors = misses.by_person.toarray()[0]
+    r = (errors - errors.sum() / 36 * 3) / (1 - 1 / 12)
+    assert misses.guarded_variance[0] == pytest.approx((r**2).sum() / 36**2)
 
 
 @every_part

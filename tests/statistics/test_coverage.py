@@ -7,11 +7,13 @@ show less than 88 % once in about a thousand times. The seeds are fixed.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from frbench.counted import Counted
-from frbench.gaps import differentials
+from frbench.gaps import differentials, paired_change
 from frbench.intervals.vertex_bootstrap import VertexBootstrap
 from frbench.intervals.wilson import Wilson
 from frbench.intervals.wilson_effective import WilsonEffective
@@ -103,6 +105,45 @@ def test_measures_cover_in_fair_and_unfair_worlds():
             row = gaps.loc["ratio_to_others"].iloc[0]
             hits[2] += row["low"] <= rates[0] / rates[1:].mean() <= row["high"]
         assert (hits / 60 >= 0.85).all()
+
+
+@pytest.mark.parametrize("by_person", [False, True])
+def test_a_paired_change_covers(by_person):
+    """A matcher that makes some errors no more, at random or for some persons: the known ratio."""
+    rng, point, hits = np.random.default_rng(9), [threshold_at(0.0)], 0
+    for _ in range(POPULATIONS):
+        before = population(rng, fmr=[0.01], persons=[50], images=4, person_share=0.2)
+        tail = before.tail
+        if by_person:
+            better = rng.random(50) < 0.3
+            subject = before.subject
+            kept, truth = ~(better[subject[tail.first]] | better[subject[tail.second]]), 0.49
+        else:
+            kept, truth = rng.random(len(tail)) < 0.6, 0.6
+        after = replace(before, tail=tail.take(kept))
+        part = VertexBootstrap(replicates=2)
+        change = paired_change((before, point), (after, point), rng=rng, resampling=part)
+        row = change.query("kind == 'FMR' and group == 'g0'").iloc[0]
+        hits += row["low"] <= truth <= row["high"]
+    assert hits / POPULATIONS >= 0.89
+
+
+def test_a_doubled_rate_is_found_or_more_persons_are_asked_for():
+    """120 persons a group show a doubled FMR; with 12 it says how many would."""
+    rng, rule, found, asked = np.random.default_rng(10), GapExceeds(limit=1.0), 0, 0
+    for _ in range(30):
+        for persons in (120, 12):
+            tally = population(
+                rng, fmr=[0.01] * 3 + [0.02], persons=[persons] * 4, images=3, person_share=0.1
+            )
+            answers = rule.findings(evidence_of({"": tally}, 0.0, target=0.01, measures={}))
+            if persons == 120:
+                found += any(a.level == "flag" and a.keys["group"] == "g3" for a in answers)
+            else:
+                open_ones = [a.statement for a in answers if a.level == "undecided"]
+                asked += any("persons per group would tell" in each for each in open_ones)
+    assert found >= 27
+    assert asked >= 24
 
 
 def test_fair_worlds_raise_no_flags_and_planted_gaps_do():
