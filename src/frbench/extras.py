@@ -13,6 +13,7 @@ from frbench.label_errors import label_error_bands
 from frbench.operating_points import carried_rates
 from frbench.results import ArmResult
 from frbench.runtime import generator
+from frbench.score_shifts import score_shifts
 from frbench.settings import EvaluateConfig
 from frbench.significance import group_tests
 from frbench.values import FaceSet
@@ -34,6 +35,7 @@ def extra_tables(
                 level=config.interval.level,
                 rng=generator(config.seed, "tests"),
             ),
+            "score_shifts": score_shifts(arm.tally, arm=arm.name),
             "frontier": frontier(
                 arm.tally,
                 arm.thresholds,

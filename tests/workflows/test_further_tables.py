@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 from test_evaluate import frbench
 
+import frbench as frbench_package
+
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -126,3 +128,11 @@ def test_the_further_tables_of_a_run(stored, tmp_path):
     assert set(tables["label_error_bands"]["mislabelled"]) == {0.05}
     assert tables["extrapolation"]["caution"].str.contains("not measured").all()
     assert 'id="frontier"' in (folder / "report.html").read_text()
+    run = frbench_package.open_run(folder)
+    own = run.rates[(run.rates["kind"] == "FMR") & (run.rates["probe_group"] == "m")]
+    own = own[own["reference_group"] == "m"].iloc[0]
+    assert run.errors().by_group.loc["m", "rate"] == own["rate"]
+    assert {"rates", "gaps", "tests", "frontier", "score_shifts"} <= set(run.tables)
+    assert set(run.table("score_shifts")["group"]) == {"all", "f", "m"}
+    assert len(run.thresholds) == 1
+    assert len(run.findings) > 0

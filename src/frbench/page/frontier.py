@@ -12,7 +12,7 @@ from frbench.formatting import decimal, label_text, one_in, percent, power
 from frbench.page.svg import element, frame, log_axis, together
 from frbench.page.tables import Cell, Column, PageTable
 
-TOP, BOTTOM = 14.0, 234.0
+TOP, BOTTOM = 30.0, 234.0
 LEFT, RIGHT = 12.0, 97.0
 """Percentages of the width between which the curve is drawn."""
 
@@ -27,8 +27,7 @@ def frontier_figure(rows: pd.DataFrame, *, uid: str, title: str) -> Markup | Non
     if len(shown) < 2:
         return None
     axis = log_axis([*shown["worst_fmr"], *shown["worst_high"]])
-    first = max(math.floor(float(shown["tmr"].min()) * 20) / 20 - 1e-9, 0.0)
-    first = min(first, 0.95)
+    first = min(math.floor(float(shown["tmr"].min()) * 5 + 1e-9) / 5, 0.8)
 
     def x(tmr: float) -> float:
         return LEFT + (RIGHT - LEFT) * (tmr - first) / (1 - first)
