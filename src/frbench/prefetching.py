@@ -32,7 +32,6 @@ WORTH_PROCESSES = 20.0
 
 _FIRST_SEGMENT = 64
 _CHUNK = 8
-_NICE = 5
 
 
 def prepared_files(
@@ -199,8 +198,7 @@ def _as_it_is(made: Any) -> Any:
 
 
 def _settle(worker: int) -> None:
-    """In the child: the matcher goes first on a full machine, and warnings are silent."""
-    os.nice(_NICE)
+    """In the child: no remarks on odd metadata."""
     quiet_decoding().__enter__()
 
 
