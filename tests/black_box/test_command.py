@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from black_box_worlds import as_dict, by_hand, calls, counted, number_set, vendor
 
@@ -197,6 +199,7 @@ def test_nothing_is_enrolled_twice_and_a_new_revision_is_enrolled_anew(tmp_path)
 
 CHILD = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from black_box_worlds import counted, number_set, vendor
@@ -275,3 +278,17 @@ def running(words: str) -> list[str]:
         if words in line:
             found.append(line)
     return found
+
+
+def test_a_protocols_list_is_asked_and_nothing_else(tmp_path):
+    """Listed pairs, those with an image without a template failed but attempted."""
+    faces = number_set(tmp_path / "set", persons=3, texts=["no face"])
+    ids = faces.faces["image_id"]
+    listed = pd.DataFrame({"probe_id": ids[[0, 0, 4]].array, "reference_id": ids[[1, 5, 9]].array})
+    faces = replace(faces, pairs=listed.assign(fold=1))
+    tally, _ = counted(faces, vendor("good", tmp_path / "state"))
+    mated, others = by_hand(faces)
+    assert as_dict(tally.mated) == {(0, 1): mated[0, 1]}
+    assert as_dict(tally.tail) == {(0, 5): others[0, 5]}
+    assert len(tally.listed) == 3
+    assert tally.policy == "as listed"

@@ -29,7 +29,7 @@ from frbench.groups import assign_groups
 from frbench.jobs import WIDTH, job_name
 from frbench.judging import Evidence, exit_status, judge
 from frbench.left_out import failures, without_left_out
-from frbench.listed_pairs import compare_listed, refuse_lists
+from frbench.listed_pairs import compare_listed
 from frbench.opaque.vendor import is_vendor
 from frbench.operating_points import operating_points
 from frbench.pooling import images_of, pooled
@@ -129,7 +129,6 @@ def _counted(
     if arm is None:
         return config.benchmark.tally(faces), config.benchmark.matcher_record()
     if is_vendor(arm.matcher):
-        refuse_lists(faces)
         around = Surroundings(config.cache, config.embedding.unreadable, stages, label)
         rng = generator(config.seed, "plan")
         return count_black_box(faces, arm.matcher, config.comparison, around, rng)
