@@ -171,7 +171,8 @@ def pairwise(
         own = groups.covariance[[one, other], [one, other]]
         error = float(np.sqrt(max(own.sum() - 2 * groups.covariance[one, other], 0.0)))
         error = error or np.inf  # no variance at all proves nothing
-        free = float(own.sum() ** 2 / np.sum(own**2 / groups.carriers[[one, other]]))
+        spread = float(np.sum(own**2 / groups.carriers[[one, other]]))
+        free = float(own.sum()) ** 2 / spread if spread > 0 else 1.0
         away = float(log[one] - log[other])
         silent = groups.errors[one] == 0 and groups.errors[other] == 0
         reach = float(stats.t.ppf((1 + level) / 2, free)) * error
