@@ -288,6 +288,11 @@ def measured(part: str, samples: int) -> list[dict[str, Any]]:
     ]
 
 
+def kept_rows() -> list[dict[str, Any]]:
+    """What is written already, read anew: two runs may measure two parts."""
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else []
+
+
 def main() -> None:
     """Simulate, write, and make the page."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -295,11 +300,11 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--page", action="store_true", help="only write the page again")
     options = parser.parse_args()
-    rows = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else []
+    rows = kept_rows()
     for part in [] if options.page else options.only or list(PARTS):
         started = time.perf_counter()
         found = measured(part, options.samples)
-        rows = [row for row in rows if row["part"] != part] + found
+        rows = [row for row in kept_rows() if row["part"] != part] + found
         RESULTS.write_text(json.dumps(rows, indent=0) + "\n", encoding="utf-8")
         print(f"{part}: {time.perf_counter() - started:.0f} s")
     write_page(rows)

@@ -100,8 +100,8 @@ def _changes(table: pd.DataFrame) -> str:
             "## The paired change from one matcher to another",
             "",
             f"{_samples(table)} samples; 70 % of the rarer matcher's look-alikes are the other's "
-            "too. Gini's change errs to the wide side by construction: its two arms are combined "
-            "by their own intervals.",
+            "too. A measure's change errs to the wide side by construction: two intervals are "
+            "joined.",
             "",
             _markdown(_summary(table, ["quantity", "world"])),
             "",

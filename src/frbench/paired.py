@@ -172,11 +172,11 @@ def gap_change_bounds(
 ) -> tuple[float, float]:
     """The interval of ``part`` after over ``part`` before; (0, inf) where it is undefined.
 
-    Ratios over groups: log ratio - quantiles of what noise, drawn for both arms together, adds to
-    it. An index such as Gini is 0 in fair worlds, where a ratio of two is worth nothing and
-    resampling does not show it. There the arms' own intervals are combined on the log scale with
-    the correlation r of their draws, sqrt(a^2 + b^2 - 2 r a b) (Donner and Zou, Stat. Med. 2012,
-    MOVER): where the earlier index may have been 0, the ratio has no upper end.
+    The arms' own intervals are combined on the log scale with the correlation r of their draws,
+    sqrt(a^2 + b^2 - 2 r a b) (Donner and Zou, Stat. Med. 2012, MOVER). An index such as Gini is 0
+    in fair worlds: where the earlier one may have been 0, the ratio has no upper end. For ratios over
+    groups the interval also holds log ratio - quantiles of what noise, drawn for both arms
+    together, adds to it: neither alone covers in every simulated population.
     """
     if not all((side.rate > 0).all() for side in (before, after)):
         return 0.0, np.inf
@@ -186,18 +186,18 @@ def gap_change_bounds(
     drawn = [part.of(side.seen(side.rate)) for side in (before, after)]
     if np.array_equal(drawn[0], drawn[1]) and one == other:
         return 1.0, 1.0
-    if part.unit == "ratio":
-        return basic_bounds(other / one, drawn[1] / drawn[0], level=level, log=True)
     ends = [_own_bounds(part, side, level) for side in (before, after)]
     with np.errstate(divide="ignore"):
         logs = [np.log(np.maximum(each, np.finfo(float).tiny)) for each in drawn]
         r = max(float(np.corrcoef(logs[0], logs[1])[0, 1]), 0.0)
         down = np.log(other / ends[1][0]) if ends[1][0] > 0 else np.inf, np.log(ends[0][1] / one)
         up = np.log(ends[1][1] / other), np.log(one / ends[0][0]) if ends[0][0] > 0 else np.inf
-    return (
-        other / one * float(np.exp(-_combined(*down, r))),
-        other / one * float(np.exp(_combined(*up, r))),
-    )
+    low = other / one * float(np.exp(-_combined(*down, r)))
+    high = other / one * float(np.exp(_combined(*up, r)))
+    if part.unit == "ratio":
+        bounds = basic_bounds(other / one, drawn[1] / drawn[0], level=level, log=True)
+        low, high = min(low, bounds[0]), max(high, bounds[1])
+    return low, high
 
 
 def _own_bounds(part: Measure, side: Noise, level: float) -> tuple[float, float]:

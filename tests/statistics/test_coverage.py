@@ -111,7 +111,7 @@ def test_measures_cover_in_fair_and_unfair_worlds():
 def test_a_paired_change_covers(by_person):
     """A matcher that makes some errors no more, at random or for some persons: the known ratio."""
     rng, point, hits = np.random.default_rng(9), [threshold_at(0.0)], 0
-    for _ in range(POPULATIONS):
+    for _ in range(60):
         before = population(rng, fmr=[0.01], persons=[50], images=4, person_share=0.2)
         tail = before.tail
         if by_person:
@@ -125,7 +125,7 @@ def test_a_paired_change_covers(by_person):
         change = paired_change((before, point), (after, point), rng=rng, resampling=part)
         row = change.query("kind == 'FMR' and group == 'g0'").iloc[0]
         hits += row["low"] <= truth <= row["high"]
-    assert hits / POPULATIONS >= 0.89
+    assert hits >= 53
 
 
 def test_a_doubled_rate_is_found_or_more_persons_are_asked_for():
