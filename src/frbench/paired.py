@@ -174,8 +174,8 @@ def gap_change_bounds(
 
     The arms' own intervals are combined on the log scale with the correlation r of their draws,
     sqrt(a^2 + b^2 - 2 r a b) (Donner and Zou, Stat. Med. 2012, MOVER). An index such as Gini is 0
-    in fair worlds: where the earlier one may have been 0, the ratio has no upper end. For ratios over
-    groups the interval also holds log ratio - quantiles of what noise, drawn for both arms
+    in fair worlds: where the earlier one may have been 0, the ratio has no upper end. For ratios
+    over groups the interval also holds log ratio - quantiles of what noise, drawn for both arms
     together, adds to it: neither alone covers in every simulated population.
     """
     if not all((side.rate > 0).all() for side in (before, after)):
