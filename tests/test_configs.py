@@ -150,6 +150,10 @@ def test_every_setting_of_a_part_can_be_typed(file: Path) -> None:
         ("operating_point.target_fmr=[low]", "'low' is not a number"),
         ("embedding.batch=many", "must be a whole number"),
         ("benchmark=scores benchmark.path=s.csv comparison=same_sex", "counted as it stands"),
+        (
+            "matcher=http matcher.url=http://127.0.0.1:1 embedding.choice=skip",
+            "does not say how many faces",
+        ),
         ("benchmark=scores benchmark.path=s.csv matcher@before=tiny", "holds one matcher"),
         (
             "benchmark=scores benchmark.path=s.csv benchmark.kind=distance"

@@ -75,20 +75,6 @@ def compare_listed(vectors: EmbeddingSet, faces: FaceSet, spec: ComparisonSpec) 
     )
 
 
-def refuse_lists(faces: FaceSet) -> None:
-    """Raise InputError for a set that only embeddings can follow: listed pairs, or templates.
-
-    A vendor's comparator draws its own plan of comparisons over single images, and would pass
-    over the protocol in silence.
-    """
-    if faces.pairs is not None or faces.members is not None:
-        what = "lists its comparisons" if faces.members is None else "has templates of many images"
-        raise InputError(
-            f"{faces.name} {what}, which a vendor's comparator cannot follow yet; take a protocol "
-            "of single images and all pairs (benchmark.protocol=all), or a matcher with vectors"
-        )
-
-
 def _places(faces: FaceSet) -> tuple[Int64s, Int64s, Int64s, int]:
     """Rows of both images and the fold of each pair that is compared, and how many are not."""
     assert faces.pairs is not None

@@ -310,6 +310,11 @@ def _arms(plain: Mapping[str, Any], builder: Builder) -> tuple[Arm, ...]:
                 builder.problems.append(
                     "detector: a black box finds the faces itself; leave it out"
                 )
+            if (plain["embedding"] or {}).get("choice") == "skip":
+                builder.problems.append(
+                    "embedding.choice=skip: a black box does not say how many faces it found; "
+                    "leave it out"
+                )
         elif not hasattr(matcher, "lookup"):
             detector = builder.part(detector_node(plain["detector"], matcher), "detector")
         arms.append(Arm(name if len(present) > 1 else "", matcher, detector))

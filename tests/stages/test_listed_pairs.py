@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from frbench.comparison import ComparisonSpec
 from frbench.errors import InputError
 from frbench.fold_accuracy import best_threshold, fold_accuracy
 from frbench.intervals.wilson import Wilson
-from frbench.listed_pairs import compare_listed, refuse_lists
+from frbench.listed_pairs import compare_listed
 from frbench.rates import error_rates
 from frbench.thresholds import choose_thresholds
 from frbench.values import EmbeddingSet, FaceSet
@@ -116,16 +115,6 @@ def test_what_a_list_leaves_no_choice_in():
     empty = FaceSet("w", "1", Path(), faces.faces, pairs=faces.pairs.iloc[:0])
     with pytest.raises(InputError, match="no pair"):
         compare_listed(vectors, empty, ComparisonSpec())
-
-
-def test_a_vendor_cannot_follow_a_list():
-    """Its plan of comparisons would pass over the protocol in silence, so it is refused."""
-    _, faces = world(1)
-    with pytest.raises(InputError, match="lists its comparisons"):
-        refuse_lists(faces)
-    with pytest.raises(InputError, match="templates of many images"):
-        refuse_lists(replace(faces, pairs=None, members=pd.DataFrame()))
-    refuse_lists(replace(faces, pairs=None))
 
 
 @settings(deadline=None, max_examples=60)
