@@ -8,7 +8,7 @@ import json
 import math
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +179,9 @@ def _read_pairs(path: Path) -> ScoredPairs:
 
 def read_findings(path: Path) -> list[Finding]:
     """The findings of a run folder's ``findings.json``."""
-    return [Finding(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    known = {each.name for each in fields(Finding)}
+    return [Finding(**{key: row[key] for key in row if key in known}) for row in rows]
 
 
 def threshold_row(arm: str, threshold: Threshold) -> dict[str, Any]:

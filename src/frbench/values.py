@@ -229,6 +229,8 @@ class Finding:
         rule: the rule's parameters.
         interval_excludes_limit: whether the interval lies wholly beyond the limit (True), wholly
             within (False), or None where it straddles it or no interval applies.
+        gravest: the gravest level that the rule, as configured, can answer. An ``undecided``
+            answer counts at gates up to it.
     """
 
     code: str
@@ -237,3 +239,4 @@ class Finding:
     keys: Mapping[str, Any] = field(default_factory=dict)
     rule: Mapping[str, Any] = field(default_factory=dict)
     interval_excludes_limit: bool | None = None
+    gravest: str = "flag"

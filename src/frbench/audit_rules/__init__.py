@@ -7,12 +7,13 @@ evidence is answered ``undecided`` with the number of persons that would settle 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import pandas as pd
 
 from frbench.auditing.manifest import TrainingSet
+from frbench.guidance import About, gravest_of
 from frbench.values import ALL, UNLABELLED, Finding
 
 
@@ -42,9 +43,10 @@ class AuditEvidence:
 
 
 class AuditRule(Protocol):
-    """One question. ``code`` is printed with each answer."""
+    """One question. ``code`` is printed with each answer; ``about`` is its catalogue entry."""
 
     code: str
+    about: About
 
     def findings(self, evidence: AuditEvidence) -> list[Finding]:
         """The answers; empty when the question does not arise."""
@@ -58,5 +60,9 @@ class AuditRule(Protocol):
 def judge_audit(evidence: AuditEvidence, rules: Mapping[str, AuditRule]) -> list[Finding]:
     """The findings of all rules, gravest first, then in the order of the rules."""
     order: Sequence[str] = ("flag", "watch", "undecided", "note")
-    found = [finding for rule in rules.values() for finding in rule.findings(evidence)]
+    found = [
+        replace(finding, gravest=gravest_of(rule))
+        for rule in rules.values()
+        for finding in rule.findings(evidence)
+    ]
     return sorted(found, key=lambda finding: order.index(finding.level))

@@ -6,6 +6,7 @@ from typing import Any
 
 from frbench.audit_rules import AuditEvidence
 from frbench.formatting import integer, percent
+from frbench.guidance import WORKS_AS_INTENDED, About
 from frbench.values import Finding
 
 
@@ -17,6 +18,26 @@ class BenchmarkOverlap:
     """
 
     code = "benchmark_overlap"
+    about = About(
+        question="Are people of the benchmark set in the training set?",
+        measure=(
+            "Persons or images that both sets hold: by id, by identical file, by likeness, by "
+            "template."
+        ),
+        threshold=(
+            "More than chance allows; a flag above the share {share} of the benchmark, else a "
+            "watch."
+        ),
+        evidence=(
+            "A benchmark set with the column or files in question; what was not checked is "
+            "undecided."
+        ),
+        severity="flag, watch, undecided, or note where nothing is shared.",
+        next_step=(
+            "Leave them out of one set or the other: a test on known people hides the bias."
+        ),
+        answers=WORKS_AS_INTENDED,
+    )
 
     def __init__(self, *, share: float = 0.0) -> None:
         self.share = share

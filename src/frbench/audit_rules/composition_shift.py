@@ -9,6 +9,7 @@ from scipy import stats
 
 from frbench.audit_rules import AuditEvidence
 from frbench.formatting import decimal, integer
+from frbench.guidance import LIMITED_DATA, About
 from frbench.values import Finding
 
 
@@ -20,6 +21,21 @@ class CompositionShift:
     """
 
     code = "composition_shift"
+    about = About(
+        question="Taken together, how far is the training set from the population?",
+        measure=(
+            "The population stability index over the groups of a label, beside what chance alone "
+            "reaches in 95 % of samples."
+        ),
+        threshold="watch from {watch}, flag from {flag}, if also beyond chance.",
+        evidence=(
+            "So many persons that chance alone stays below {watch}; fewer, it cannot be told, and"
+            " the number is named."
+        ),
+        severity="flag, watch, undecided, or note for a small shift.",
+        next_step="See which groups move it in the finding on representation.",
+        answers=LIMITED_DATA,
+    )
 
     def __init__(self, *, watch: float = 0.1, flag: float = 0.25) -> None:
         self.watch, self.flag = watch, flag

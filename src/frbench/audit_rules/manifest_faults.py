@@ -6,6 +6,7 @@ from typing import Any
 
 from frbench.audit_rules import AuditEvidence
 from frbench.formatting import integer, percent
+from frbench.guidance import BIASED_DATA, About
 from frbench.values import Finding
 
 
@@ -19,6 +20,15 @@ class ManifestFaults:
     """
 
     code = "manifest_faults"
+    about = About(
+        question="What was wrong with the manifest itself?",
+        measure="Rows with each kind of fault, and what was done with them.",
+        threshold="A flag from the share {flag} of rows, else a watch.",
+        evidence="None: every row is counted.",
+        severity="flag or watch.",
+        next_step="Mend the rows that the finding names and audit again.",
+        answers=BIASED_DATA,
+    )
 
     def __init__(self, *, flag: float = 0.05) -> None:
         self.flag = flag

@@ -6,6 +6,7 @@ from typing import Any
 
 from frbench.audit_rules import AuditEvidence
 from frbench.formatting import integer, percent
+from frbench.guidance import LIMITED_DATA, About
 from frbench.values import UNLABELLED, Finding
 
 
@@ -17,6 +18,20 @@ class MissingLabels:
     """
 
     code = "missing_labels"
+    about = About(
+        question="For how many images is a label unknown?",
+        measure="The share of images without the label.",
+        threshold=(
+            "watch from {watch}, flag from {flag}. It is a count of the whole set, so that chance"
+            " plays no part."
+        ),
+        evidence="None: every image is counted.",
+        severity="flag, watch or note.",
+        next_step=(
+            "Find out why they are missing and whose they are; they could turn every other answer."
+        ),
+        answers=LIMITED_DATA,
+    )
 
     def __init__(self, *, watch: float = 0.05, flag: float = 0.2) -> None:
         self.watch, self.flag = watch, flag

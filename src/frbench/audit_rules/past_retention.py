@@ -6,6 +6,7 @@ from typing import Any
 
 from frbench.audit_rules import AuditEvidence
 from frbench.formatting import integer, percent
+from frbench.guidance import IMAGES_KEPT, About
 from frbench.values import ALL, Finding
 
 
@@ -13,6 +14,15 @@ class PastRetention:
     """Flags images kept beyond the date that the manifest itself gives for them."""
 
     code = "past_retention"
+    about = About(
+        question="Are images in the set that should have been deleted by now?",
+        measure="Images past the date in retained_until.",
+        threshold="Any.",
+        evidence=("A column retained_until with at least one date; without it it cannot be told."),
+        severity="flag, undecided, or note where none is past its date.",
+        next_step="Delete them, and train again without them.",
+        answers=IMAGES_KEPT,
+    )
 
     def parameters(self) -> dict[str, Any]:
         """For the record: it has none."""

@@ -8,6 +8,7 @@ import pandas as pd
 
 from frbench.audit_rules import AuditEvidence
 from frbench.formatting import decimal, integer, percent
+from frbench.guidance import IMAGES_KEPT, About
 from frbench.page.tables import records
 from frbench.rules._limits import Measured, against
 from frbench.values import ALL, Finding
@@ -27,6 +28,30 @@ class ReleasedAndKept:
     """
 
     code = "released_and_kept"
+    about = About(
+        question=("Are images of people released without charge still in the set, and of whom?"),
+        measure=(
+            "The share of images of people released without charge or with no further action: of "
+            "all images, and of each group's over that of all."
+        ),
+        threshold=(
+            "A flag when the whole interval of the share lies above {share}, else a watch when "
+            "there is any. A group is beyond when the whole interval of its ratio lies above "
+            "{limit}. Tests are one-sided, and Holm's method holds the chance of any wrong flag "
+            "among the groups at 1 - {level}."
+        ),
+        evidence=(
+            "A column disposal; without it it cannot be told. An undecided answer names the "
+            "persons that would settle it."
+        ),
+        severity="{severity}, watch, undecided, or note where there is none.",
+        next_step=(
+            "Ask under which power each image is kept, delete what has none, and retrain without "
+            "them."
+        ),
+        answers=IMAGES_KEPT,
+        gravest="flag",
+    )
 
     def __init__(
         self,

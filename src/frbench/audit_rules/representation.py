@@ -10,6 +10,7 @@ import pandas as pd
 
 from frbench.audit_rules import AuditEvidence
 from frbench.formatting import decimal, integer, percent
+from frbench.guidance import ARRESTED_MORE, About
 from frbench.page.tables import records
 from frbench.rules._limits import Answer, Measured, against
 from frbench.values import Finding
@@ -30,6 +31,30 @@ class Representation:
     """
 
     code = "representation"
+    about = About(
+        question=(
+            "Does the share of a group in the training set depart from its share of the population?"
+        ),
+        measure=(
+            "The group's share among persons with a label over its share of the reference "
+            "population, with an interval over persons."
+        ),
+        threshold=(
+            "Beyond when the whole interval lies above {limit} or below its inverse, within when "
+            "it lies between; otherwise undecided. Tests are one-sided, and Holm's method holds "
+            "the chance of any wrong flag among the groups at 1 - {level}."
+        ),
+        evidence=(
+            "A reference population that knows the label; other labels are shown and not judged. "
+            "An undecided answer names the persons that would settle it."
+        ),
+        severity=("{severity} beyond the limit, undecided, or note where all groups are within."),
+        next_step=(
+            "Ask how arrests, disposals and retention brought the group there, and weigh "
+            "population-matched or equal recipes for retraining."
+        ),
+        answers=ARRESTED_MORE,
+    )
 
     def __init__(self, *, limit: float = 1.25, level: float = 0.95, severity: str = "flag") -> None:
         self.limit, self.level, self.severity = limit, level, severity

@@ -11,6 +11,7 @@ from scipy import stats
 
 from frbench.audit_rules import AuditEvidence
 from frbench.formatting import decimal, percent
+from frbench.guidance import ACCUMULATES, About
 from frbench.rules._limits import holm
 from frbench.values import UNLABELLED, Finding
 
@@ -28,6 +29,28 @@ class RisingShare:
     """
 
     code = "rising_share"
+    about = About(
+        question="Does the share of a group in the set grow as it fills?",
+        measure=(
+            "The group's share of persons in the later half of the quarters over that in the "
+            "earlier half."
+        ),
+        threshold=(
+            "Rising when the ratio is beyond {limit} by a one-sided test. Tests are one-sided, "
+            "and Holm's method holds the chance of any wrong flag among the groups at 1 - "
+            "{level}."
+        ),
+        evidence=(
+            "Four quarters with images; fewer, it cannot be told. An undecided answer names the "
+            "persons that would settle it."
+        ),
+        severity="{severity} where a share rises, undecided, or note where none does.",
+        next_step=(
+            "Compare with stops and arrests of the same quarters, and run `frbench simulate` for "
+            "where it leads."
+        ),
+        answers=ACCUMULATES,
+    )
 
     def __init__(self, *, limit: float = 1.1, level: float = 0.95, severity: str = "watch") -> None:
         self.limit, self.level, self.severity = limit, level, severity

@@ -6,6 +6,7 @@ from typing import Any
 
 from frbench.audit_rules import AuditEvidence
 from frbench.formatting import integer
+from frbench.guidance import LIMITED_DATA, About
 from frbench.values import Finding
 
 
@@ -17,6 +18,17 @@ class TooFewPersons:
     """
 
     code = "too_few_persons"
+    about = About(
+        question="Which groups are too small for a share to mean anything?",
+        measure="Persons of each group.",
+        threshold="Fewer than {fewest}.",
+        evidence="None: this is the rule that says what is lacking.",
+        severity="undecided, always.",
+        next_step=(
+            "Bring more persons of these groups, or say plainly that nothing is known about them."
+        ),
+        answers=LIMITED_DATA,
+    )
 
     def __init__(self, *, fewest: int = 20) -> None:
         self.fewest = fewest

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from frbench.guidance import About
 from frbench.values import FaceSet, Finding, Threshold
 
 
@@ -58,9 +59,10 @@ def _at(table: pd.DataFrame, arm: str, threshold: Threshold, kind: str) -> pd.Da
 
 
 class Rule(Protocol):
-    """One question. ``code`` is printed with each answer."""
+    """One question. ``code`` is printed with each answer; ``about`` is its catalogue entry."""
 
     code: str
+    about: About
 
     def findings(self, evidence: Evidence) -> list[Finding]:
         """The answers; empty when the question does not arise."""

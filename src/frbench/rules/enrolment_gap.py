@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from frbench.guidance import WORKS_AS_INTENDED, About
 from frbench.rules import Evidence
 from frbench.rules._groups import Question, own_rates, ratios_to_others
 from frbench.rules._limits import Measured
@@ -26,6 +27,31 @@ class EnrolmentGap:
     """
 
     code = "enrolment_gap"
+    about = About(
+        question=(
+            "Do the images of one group fail to give a template more often than the others'?"
+        ),
+        measure=(
+            "The group's failure-to-enrol rate over the mean of the other groups, once per matcher."
+        ),
+        threshold=(
+            "Beyond when the whole interval lies above {limit}, within when it lies below; it is "
+            "undecided while the interval straddles the limit. Rates below {least} in all groups "
+            "are too small to matter. Tests are one-sided, and Holm's method holds the chance of "
+            "any wrong flag among the groups at 1 - {level}."
+        ),
+        evidence=(
+            "Two groups of 20 persons; fewer and without a failure it cannot be told. An "
+            "undecided answer names the persons that would settle it. A list of scores shows no "
+            "failures, and is not asked."
+        ),
+        severity=("{severity} beyond the limit, undecided, or note where all groups are within."),
+        next_step=(
+            "Look at the images that failed: detector, lighting, camera. Faces that are never "
+            "found drop out of every later rate."
+        ),
+        answers=WORKS_AS_INTENDED,
+    )
 
     def __init__(
         self,

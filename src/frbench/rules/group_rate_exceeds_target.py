@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from frbench.guidance import WORKS_AS_INTENDED, About
 from frbench.rules import Evidence
 from frbench.rules._groups import Question, own_rates
 from frbench.rules._limits import Measured
@@ -23,6 +24,26 @@ class GroupRateExceedsTarget:
     """
 
     code = "fmr_target"
+    about = About(
+        question="Does the threshold keep its promise for every group?",
+        measure=(
+            "The group's within-group FMR over the target FMR that the one threshold was set for."
+        ),
+        threshold=(
+            "Beyond when the whole interval lies above {times}, within when it lies below; it is "
+            "undecided while the interval straddles the limit. Tests are one-sided, and Holm's "
+            "method holds the chance of any wrong flag among the groups at 1 - {level}."
+        ),
+        evidence=(
+            "Comparisons within the group. An undecided answer names the persons that would "
+            "settle it. A threshold without a target is not asked."
+        ),
+        severity=("{severity} beyond the limit, undecided, or note where all groups are within."),
+        next_step=(
+            "Say so to whoever relies on the target, or choose the threshold by the worst group."
+        ),
+        answers=WORKS_AS_INTENDED,
+    )
 
     def __init__(self, *, times: float = 3.0, level: float = 0.95, severity: str = "watch") -> None:
         self.times, self.level, self.severity = times, level, severity

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from frbench.formatting import decimal
+from frbench.guidance import MONITORS, About
 from frbench.rules import Evidence
 from frbench.rules._groups import interval_words
 from frbench.rules._limits import Measured, against
@@ -30,6 +31,24 @@ class NoWorseForAnyGroup:
     """
 
     code = "no_worse_for_any_group"
+    about = About(
+        question="Is the newer matcher no worse than the earlier one, for every group?",
+        measure="Each group's rate ({kinds}) after over before, paired on the same persons.",
+        threshold=(
+            "No worse when every group's one-sided interval lies below {margin} (an intersection-"
+            "union test at {level}); worse when some group's lies above, by Holm."
+        ),
+        evidence=(
+            "Two matchers on the same images, and errors of the earlier one in every group. An "
+            "undecided answer names the persons that would settle it."
+        ),
+        severity="{severity} where a group is worse, undecided, or note where none is.",
+        next_step=(
+            "Release only on a note. Where it is undecided, measure more persons of the groups "
+            "that are named."
+        ),
+        answers=MONITORS,
+    )
 
     def __init__(
         self,

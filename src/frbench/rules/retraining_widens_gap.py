@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from frbench.formatting import decimal, one_in
+from frbench.guidance import REVIEW_OPTIONS, About
 from frbench.rules import Evidence
 from frbench.rules._groups import holm_words, interval_words, percent_level
 from frbench.rules._limits import Measured, against
@@ -33,6 +34,31 @@ class RetrainingWidensGap:
     """
 
     code = "retraining_gap"
+    about = About(
+        question="Did the newer matcher make the differences between groups larger?",
+        measure=(
+            "The disparity of the groups' FMRs ({measures}, the first that is defined) after over"
+            " before, and each group's FMR after over before, paired on the same persons."
+        ),
+        threshold=(
+            "The disparity grew when its whole interval lies above 1, shrank when it lies below. "
+            "A group's FMR rose when its whole interval lies above {rise}, by Holm at 1 - "
+            "{level}."
+        ),
+        evidence=(
+            "Two matchers on the same images, and false matches of both. Without them it cannot "
+            "be told. An undecided answer names the persons that would settle it."
+        ),
+        severity=(
+            "{severity} where the disparity or a group's rate grew, undecided, or note where it "
+            "shrank."
+        ),
+        next_step=(
+            "Do not release the newer matcher. Audit what it was trained on and compare recipes "
+            "for retraining."
+        ),
+        answers=REVIEW_OPTIONS,
+    )
 
     def __init__(
         self,

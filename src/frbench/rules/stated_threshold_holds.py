@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from frbench.formatting import integer
+from frbench.guidance import BUYING, About
 from frbench.rules import Evidence
 from frbench.rules._groups import holm_words, own_rates, percent_level, rate_words
 from frbench.rules._limits import Answer, Measured, against
@@ -25,6 +26,31 @@ class StatedThresholdHolds:
     """
 
     code = "stated_threshold"
+    about = About(
+        question=(
+            "Does the score that a vendor states for a false-match rate keep it, for every group?"
+        ),
+        measure=(
+            "The FMR measured at the stated score over the stated rate: of all comparisons, and "
+            "within each group."
+        ),
+        threshold=(
+            "It does not hold when the whole interval lies above {times}, and holds when it lies "
+            "below; it is undecided while the interval straddles the limit. Tests are one-sided, "
+            "and Holm's method holds the chance of any wrong flag among the groups at 1 - "
+            "{level}."
+        ),
+        evidence=(
+            "Comparisons at a stated threshold; other thresholds are not asked. An undecided "
+            "answer names the persons that would settle it."
+        ),
+        severity="{severity} where it does not hold, undecided, or note where it holds.",
+        next_step=(
+            "Ask the vendor on whom the rate was measured, and set the threshold on people like "
+            "those it will be used on."
+        ),
+        answers=BUYING,
+    )
 
     def __init__(self, *, times: float = 1.0, level: float = 0.95, severity: str = "flag") -> None:
         self.times, self.level, self.severity = times, level, severity

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from frbench.formatting import integer
+from frbench.guidance import LIMITED_DATA, About
 from frbench.rules import Evidence
 from frbench.rules._groups import NOUNS, own_rates
 from frbench.values import ALL, Finding, Threshold
@@ -26,6 +27,24 @@ class TooLittleEvidence:
     """
 
     code = "little_evidence"
+    about = About(
+        question="Which numbers rest on too little?",
+        measure=(
+            "Persons and errors behind each group's FMR and FNMR, and the false matches behind "
+            "the threshold."
+        ),
+        threshold=(
+            "Fewer than 20 persons, fewer than 10 errors, or nothing to compare; these bounds are"
+            " fixed."
+        ),
+        evidence="None: this is the rule that says what is lacking.",
+        severity="watch.",
+        next_step=(
+            "Read no difference into these numbers; `frbench plan` says how many persons would do."
+        ),
+        answers=LIMITED_DATA,
+        gravest="watch",
+    )
 
     def parameters(self) -> dict[str, Any]:
         """For the record: it has none."""

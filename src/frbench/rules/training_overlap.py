@@ -10,6 +10,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from frbench.guidance import WORKS_AS_INTENDED, About
 from frbench.rules import Evidence
 from frbench.values import Finding
 
@@ -40,6 +41,26 @@ class TrainingOverlap:
     """
 
     code = "training_overlap"
+    about = About(
+        question="Was the matcher trained on people who are in the benchmark set?",
+        measure=(
+            "Names of the collections that the matcher says it was trained on, or that the user "
+            "names, beside what is known of shared people."
+        ),
+        threshold="Any known overlap.",
+        evidence=(
+            "The name of at least one collection; where no collection is known for a matcher of "
+            "real people it cannot be told."
+        ),
+        severity=(
+            "{severity} where people are shared, undecided where nothing is known of the training."
+        ),
+        next_step=(
+            "Evaluate on a set without these people; the rates here are too low, and not equally "
+            "for all groups."
+        ),
+        answers=WORKS_AS_INTENDED,
+    )
 
     def __init__(self, *, trained_on: Sequence[str] = (), severity: str = "watch") -> None:
         self.trained_on = (trained_on,) if isinstance(trained_on, str) else tuple(trained_on)

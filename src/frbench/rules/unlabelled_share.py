@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from frbench.formatting import integer, percent
+from frbench.guidance import LIMITED_DATA, About
 from frbench.rules import Evidence
 from frbench.values import UNLABELLED, Finding
 
@@ -17,6 +18,21 @@ class UnlabelledShare:
     """
 
     code = "unlabelled_share"
+    about = About(
+        question="How much of the set belongs to no group?",
+        measure="The share of images without a label.",
+        threshold=(
+            "A watch above {limit}. It is a count of the whole set, so that chance plays no part."
+        ),
+        evidence="None: every image is counted.",
+        severity=("watch above the limit, else note; no finding where every image has a group."),
+        next_step=(
+            "Label them, or show that the unlabelled are like the others; a difference can hide "
+            "among them."
+        ),
+        answers=LIMITED_DATA,
+        gravest="watch",
+    )
 
     def __init__(self, *, limit: float = 0.05) -> None:
         self.limit = limit
