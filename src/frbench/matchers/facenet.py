@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -101,6 +102,14 @@ class FacenetMatcher:
             "torch": version("torch"),
             "device": self._device.split(":")[0],
         }
+
+    def trainable(self) -> Any:
+        """A copy of the network to be trained further, on the CPU."""
+        return deepcopy(self._network).cpu()
+
+    def retrained(self, weights: Path) -> FacenetMatcher:
+        """The same matcher with other weights; its first training set stays on the record."""
+        return FacenetMatcher(weights=self._weights, path=str(weights), device=self._device)
 
     @cached_property
     def _bytes(self) -> bytes:

@@ -149,6 +149,14 @@ class TinyMatcher:
             "torch": torch.__version__,
         }
 
+    def trainable(self) -> TinyNet:
+        """A copy of the network to be trained further, on the CPU."""
+        return load_net(self.path)
+
+    def retrained(self, weights: Path) -> TinyMatcher:
+        """The same matcher with other weights."""
+        return TinyMatcher(weights=str(weights), device=self.device)
+
     def _loaded(self) -> TinyNet:
         if self._net is None:
             self._net = load_net(self.path).to(self.device)

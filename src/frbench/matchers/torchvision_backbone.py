@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections import OrderedDict
 from collections.abc import Mapping
+from copy import copy, deepcopy
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,18 @@ class TorchvisionMatcher:
             "torchvision": torchvision.__version__,
             "device": self._device.split(":")[0],
         }
+
+    def trainable(self) -> Any:
+        """A copy of the network to be trained further, on the CPU."""
+        return deepcopy(self._network).cpu()
+
+    def retrained(self, weights: Path) -> TorchvisionMatcher:
+        """The same matcher with other weights."""
+        again = copy(self)
+        again._path = weights
+        for kept in ("_bytes", "_network"):
+            again.__dict__.pop(kept, None)
+        return again
 
     def _straight(self, faces: Faces) -> Float32s:
         return rows(self._forward(as_input(faces, self.preprocess)), len(faces))
