@@ -13,6 +13,9 @@ from frbench.resampling import PairTable
 from frbench.trials import row_sums
 from frbench.values import Float64s
 
+FEWEST_PERSONS = 5
+"""Two persons make a single pair, which has no variance; with so few none can be trusted."""
+
 
 @dataclass(frozen=True)
 class RateChange:
@@ -23,14 +26,28 @@ class RateChange:
     high: Float64s
 
 
-def rate_change(before: CountedErrors, after: CountedErrors, *, level: float) -> RateChange:
+@dataclass(frozen=True)
+class LogChange:
+    """How far the log of each cell's rate moved; float64 [C] each.
+
+    Attributes:
+        ratio: after over before; NaN over nothing.
+        spread: standard error of the log of the ratio; NaN where a side has no errors.
+        degrees: Student's degrees of freedom behind it.
+    """
+
+    ratio: Float64s
+    spread: Float64s
+    degrees: Float64s
+
+
+def log_change(before: CountedErrors, after: CountedErrors) -> LogChange:
     """The change of every cell's rate, persons being independent and the same in both arms.
 
     With E the errors of a cell and e_ij those of a pair of persons, the log of the ratio moves by
     y_ij = e_ij' / E' - e_ij / E, whose sum is 0; V = S2 + max(C, 0) as for a single rate (delta
-    method), each person's sum taken without its own share (``left_out``). The interval is
-    log ratio +/- t sqrt(V), t Student's quantile with (sum r_i^2)^2 / sum r_i^4 degrees of freedom.
-    What both arms share cancels in y_ij; arms without any difference have an interval of no width.
+    method), each person's sum taken without its own share (``left_out``); its degrees of freedom
+    are (sum r_i^2)^2 / sum r_i^4. What both arms share cancels in y_ij.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         rates = [divide(arm.errors, arm.comparisons) for arm in (before, after)]
@@ -42,13 +59,24 @@ def rate_change(before: CountedErrors, after: CountedErrors, *, level: float) ->
         own = _own_pairs(before, after)
         guarded = own + np.maximum(guarded - 2 * own, 0.0)
     degrees = np.maximum(np.nan_to_num(concentration(distance), nan=np.inf), 1.0)
-    quantile = stats.t.ppf((1.0 + level) / 2.0, degrees)
     known = (before.errors > 0) & (after.errors > 0)
-    reach = np.where(known, quantile * np.sqrt(np.where(known, guarded, 0.0)), np.inf)
+    spread = np.where(known, np.sqrt(np.where(known, guarded, 0.0)), np.nan)
+    return LogChange(ratio, spread, degrees)
+
+
+def rate_change(before: CountedErrors, after: CountedErrors, *, level: float) -> RateChange:
+    """``log_change`` with its interval, log ratio +/- t sqrt(V).
+
+    Arms without any difference have an interval of no width.
+    """
+    found = log_change(before, after)
+    known = ~np.isnan(found.spread)
+    quantile = stats.t.ppf((1.0 + level) / 2.0, found.degrees)
+    reach = np.where(known, quantile * found.spread, np.inf)
     with np.errstate(invalid="ignore"):
-        low = np.where(known, ratio * np.exp(-reach), 0.0)
-        high = np.where(known, ratio * np.exp(reach), np.inf)
-    return RateChange(ratio, low, high)
+        low = np.where(known, found.ratio * np.exp(-reach), 0.0)
+        high = np.where(known, found.ratio * np.exp(reach), np.inf)
+    return RateChange(found.ratio, low, high)
 
 
 def _by_person(errors: CountedErrors) -> sparse.csr_array:

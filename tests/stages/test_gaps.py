@@ -155,6 +155,20 @@ def test_an_unchanged_matcher_has_not_changed():
     assert change[["low", "high"]].to_numpy() == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("persons", [2, 3, 4])
+def test_a_handful_of_persons_shows_no_change(persons):
+    """Two persons are one pair without any variance: the interval must not close round a 2."""
+    rng = np.random.default_rng(0)
+    tally = population(rng, fmr=[0.5, 0.05], persons=[persons, 40], images=6)
+    kept = np.arange(len(tally.tail)) % 2 == 0
+    before = replace(tally, tail=tally.tail.take(kept))
+    points = [threshold_at(0.0)]
+    change = paired_change((before, points), (tally, points), rng=rng)
+    row = change[(change["kind"] == "FMR") & (change["group"] == "g0")].iloc[0]
+    assert row["ratio"] > 1
+    assert (row["low"], row["high"]) == (0.0, np.inf)
+
+
 @pytest.mark.parametrize("part", [VertexBootstrap(), DoubleOrNothing()], ids=lambda p: p.name)
 def test_pairing_takes_off_what_the_persons_share(part):
     """A third more false matches on the same pairs is seen though the rates' intervals overlap."""
