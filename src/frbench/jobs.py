@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from frbench import runs
+from frbench.findings_files import write_findings
 from frbench.judging import exit_status
 from frbench.page.document import Document, write_document
 from frbench.progress import Stages
@@ -111,7 +112,7 @@ def save_outcome(folder: Path, outcome: Outcome, common: Mapping[str, Any]) -> N
     }
     for name, table in outcome.tables.items():
         runs.write_table(folder, name, table)
-    runs.write_json(folder / "findings.json", [asdict(each) for each in outcome.findings])
+    write_findings(folder, outcome.findings, verb=str(common["verb"]), gate=outcome.gate)
     for write in outcome.extras:
         write(folder)
     write_document(outcome.page(runs.plain(record)), folder / "report.html")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pandas as pd
 
 from frbench import runs
 from frbench.equal_error import equal_error_rate
+from frbench.findings_files import write_findings
 from frbench.reporting import ReportData, write_report
 from frbench.runtime import machine
 from frbench.settings import EvaluateConfig
@@ -97,7 +98,7 @@ def save_run(
         runs.write_table(folder, name, table)
     for arm in results.arms:
         runs.write_tally(folder / "tally" / arm.name, arm.tally)
-    runs.write_json(folder / "findings.json", [asdict(each) for each in results.findings])
+    write_findings(folder, results.findings, verb=moment.verb, gate=config.gate)
     write_report(report_data(results, record), folder / "report.html")
     record = replace(record, artefacts=runs.artefact_hashes(folder))
     runs.write_json(folder / "run.json", record)
