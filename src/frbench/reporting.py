@@ -110,7 +110,7 @@ def _downloads(run: ReportData) -> dict[str, pd.DataFrame]:
     }
     if run.change is not None:
         tables["change"] = run.change
-    tables |= run.tables
+    tables |= dict(sorted(run.tables.items()))
     return {name: table for name, table in tables.items() if len(table)}
 
 
