@@ -15,6 +15,7 @@ PACKAGE = ROOT / "src" / "frbench"
 SHELVES = (
     *("benchmarks", "detectors", "matchers", "intervals", "measures", "rules"),
     *("references", "audit_rules"),
+    *("policies", "collectors", "learners", "simulation_rules"),
 )
 GROUND = {"errors", "values", "tables"}
 STAGES = {
