@@ -18,11 +18,12 @@ from frbench.frontier import FrontierSpec
 from frbench.groups import GroupSpec
 from frbench.opaque.vendor import is_vendor
 from frbench.runtime import DeviceSpec
+from frbench.trackers import Tracker
 
 KEYS = {
     *("benchmark", "groups", "matcher", "before", "detector", "comparison", "operating_point"),
     *("interval", "measures", "rules", "device", "seed", "output", "cache", "gate", "embedding"),
-    *("frontier", "explain"),
+    *("frontier", "explain", "tracking"),
 }
 """Everything at the top of an evaluation's configuration."""
 
@@ -155,6 +156,7 @@ class EvaluateConfig:
     Attributes:
         arms: the matchers, in the order they are measured; none for a list of scores.
         resolved: the whole configuration as plain data, for the record.
+        tracking: where the finished run is also told, or None.
     """
 
     benchmark: Any
@@ -173,6 +175,7 @@ class EvaluateConfig:
     resolved: Mapping[str, Any] = field(default_factory=dict)
     frontier: FrontierSpec = field(default_factory=FrontierSpec)
     explain: ExplainSpec = field(default_factory=ExplainSpec)
+    tracking: Tracker | None = None
 
 
 def check(cfg: DictConfig) -> EvaluateConfig:
@@ -205,6 +208,7 @@ def check(cfg: DictConfig) -> EvaluateConfig:
     interval = builder.part(plain["interval"], "interval")
     measures = builder.parts(plain["measures"], "measures")
     rules = builder.parts(plain["rules"], "rules")
+    tracking = builder.part(plain.get("tracking") or {}, "tracking")
     builder.problems += _out_of_range({"interval": interval, **_named("rules", rules)})
     gate = builder.choice(plain["gate"], GATES, "gate")
     if not isinstance(plain["seed"], int) or plain["seed"] < 0:
@@ -233,6 +237,7 @@ def check(cfg: DictConfig) -> EvaluateConfig:
         resolved=plain,
         frontier=frontier or FrontierSpec(),
         explain=explain or ExplainSpec(),
+        tracking=tracking,
     )
 
 

@@ -41,6 +41,7 @@ from frbench.runtime import generator
 from frbench.settings import Arm, EvaluateConfig, check
 from frbench.staging import run_place, staged
 from frbench.terminal import print_summary
+from frbench.trackers import tell
 from frbench.values import EmbeddingSet, FaceSet, ScoreTally
 
 
@@ -170,6 +171,7 @@ def main(cfg: DictConfig) -> int:
             seconds=stages.seconds,
         )
         record = save_run(folder, results, config, moment)
+    tell(config.tracking, final, sweep=final.parent if hydra.mode == RunMode.MULTIRUN else None)
     shown = Console(width=None if console.is_terminal else WIDTH)
     # the console leaves so when nobody reads on, as in `| head`; the run is complete by then
     with suppress(SystemExit):
