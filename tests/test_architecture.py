@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "frbench"
 SHELVES = (
     *("benchmarks", "detectors", "matchers", "intervals", "measures", "rules"),
-    *("references", "audit_rules"),
+    *("references", "audit_rules", "mixes"),
     *("policies", "collectors", "learners", "simulation_rules"),
 )
 GROUND = {"errors", "values", "tables"}

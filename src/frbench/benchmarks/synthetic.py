@@ -10,9 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +17,12 @@ import pandas as pd
 
 from frbench.benchmarks import Progress, silent
 from frbench.errors import InputError
+from frbench.rendered_files import PersonStream, fill, renderer_digest
 from frbench.rendering import RENDERER_VERSION
 from frbench.values import FaceSet
 
 STREAM = "benchmark"
 """Name of this population; see ``rendering.identity.draw_person``."""
-
-_CHUNK = 64
 
 
 class SyntheticBenchmark:
@@ -73,8 +69,7 @@ class SyntheticBenchmark:
         """
         faces = self._table()
         folder = self.folder()
-        if not _complete(folder, faces):
-            self._fill(folder, faces, progress)
+        fill(folder, list(faces["path"]), self._stream(), "benchmark=synthetic", progress)
         return FaceSet(
             name="synthetic",
             version=RENDERER_VERSION,
@@ -92,8 +87,20 @@ class SyntheticBenchmark:
 
     def folder(self) -> Path:
         """Where the pictures are or will be: <cache>/synthetic/<key of everything they rest on>."""
-        text = json.dumps(self._settings() | {"renderer": _renderer_digest()}, sort_keys=True)
+        text = json.dumps(self._settings() | {"renderer": renderer_digest()}, sort_keys=True)
         return self._cache_root() / "synthetic" / hashlib.sha256(text.encode()).hexdigest()[:20]
+
+    def _stream(self) -> PersonStream:
+        from frbench.rendering.identity import GROUPS
+        from frbench.rendering.render import Shot
+
+        people = len(GROUPS) * self.people_per_group
+        shots = [
+            Shot(person, GROUPS[person // self.people_per_group], shot)
+            for person in range(people)
+            for shot in range(self.images_per_person)
+        ]
+        return PersonStream(shots, self.seed, STREAM)
 
     def _cache_root(self) -> Path:
         chosen = self.cache or os.environ.get("FRBENCH_CACHE") or "~/.cache/frbench"
@@ -120,99 +127,3 @@ class SyntheticBenchmark:
                     keys = {"image_id": image, "subject_id": subject, "path": f"{image}.png"}
                     rows.append(keys | labels)
         return pd.DataFrame(rows)
-
-    def _fill(self, folder: Path, faces: pd.DataFrame, progress: Progress) -> None:
-        """Render beside the final place, then rename: a reader never sees half a set."""
-        work: Path | None = None
-        try:
-            _private_folder(folder.parent)
-            work = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
-            self._render_into(work, faces, progress)
-            _put(work, folder, faces)
-        except OSError as why:
-            raise InputError(
-                f"benchmark=synthetic: cannot write the pictures to {folder} ({why.strerror}); "
-                "free some space, or name another folder with benchmark.cache or FRBENCH_CACHE."
-            ) from why
-        finally:
-            if work is not None:
-                shutil.rmtree(work, ignore_errors=True)
-
-    def _render_into(self, work: Path, faces: pd.DataFrame, progress: Progress) -> None:
-        import torch
-
-        from frbench.rendering.identity import GROUPS
-        from frbench.rendering.render import Shot, render
-
-        people = len(GROUPS) * self.people_per_group
-        shots = [
-            Shot(person, GROUPS[person // self.people_per_group], shot)
-            for person in range(people)
-            for shot in range(self.images_per_person)
-        ]
-        names = faces["path"].tolist()
-
-        def one_chunk(start: int) -> int:
-            chosen = slice(start, start + _CHUNK)
-            pictures = render(shots[chosen], seed=self.seed, stream=STREAM)
-            for name, picture in zip(names[chosen], pictures, strict=True):
-                _write_png(work / name, picture)
-            return len(pictures)
-
-        # one torch thread per worker: the many small steps of a picture gain nothing from sharing
-        # one step between cores, and lose much to waiting for each other on a busy machine
-        threads = torch.get_num_threads()
-        try:
-            with ThreadPoolExecutor(
-                threads, initializer=torch.set_num_threads, initargs=(1,)
-            ) as pool:
-                done = 0
-                for rendered in pool.map(one_chunk, range(0, len(shots), _CHUNK)):
-                    done += rendered
-                    progress(done, len(shots))
-        finally:
-            torch.set_num_threads(threads)
-
-
-def _write_png(path: Path, picture: Any) -> None:
-    from PIL import Image
-
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        Image.fromarray(picture).save(file, format="PNG", compress_level=1)
-
-
-def _private_folder(folder: Path) -> None:
-    """Make the missing folders of the path, readable by their owner only."""
-    for part in reversed([folder, *folder.parents]):
-        part.mkdir(mode=0o700, exist_ok=True)
-
-
-def _complete(folder: Path, faces: pd.DataFrame) -> bool:
-    """Whether the folder holds exactly the set's pictures, none of them empty."""
-    if not folder.is_dir():
-        return False
-    found = {entry.name for entry in os.scandir(folder) if entry.stat().st_size > 0}
-    return found == set(faces["path"])
-
-
-def _put(work: Path, folder: Path, faces: pd.DataFrame) -> None:
-    """Rename into place; a damaged set there gives way, one that another process made stays."""
-    if folder.exists() and not _complete(folder, faces):
-        shutil.rmtree(folder)
-    try:
-        work.rename(folder)
-    except OSError:
-        if not _complete(folder, faces):
-            raise
-
-
-def _renderer_digest() -> str:
-    """Hash of the renderer's source and of torch's version: a changed renderer cannot hit."""
-    import torch
-
-    import frbench.rendering
-
-    digest = hashlib.sha256(f"{RENDERER_VERSION} {torch.__version__}".encode())
-    for source in sorted(Path(frbench.rendering.__file__).parent.glob("*.py")):
-        digest.update(source.read_bytes())
-    return digest.hexdigest()
