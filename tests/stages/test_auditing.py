@@ -361,3 +361,76 @@ def test_a_force_area_gives_joint_shares(tmp_path: Path) -> None:
     assert alone.shares == {"Black": 0.2, "White": 0.8}
     assert both.shares["Black/m"] == pytest.approx(0.05)
     assert part.expected("age", ["x"]) is None
+
+
+def test_a_day_counts_as_it_is_written(tmp_path: Path) -> None:
+    """Times and zones move no day: midnight in British summer time is not the day before."""
+    rows = people(["a"] * 6, [1] * 6)
+    rows["captured"] = [
+        *("2024-06-01T00:00:00+01:00", "2024-06-01 23:59", " 2024-06-01 "),
+        *("2024-06-01T23:30:00-05:00", "2024-06", "2024-06-01x"),
+    ]
+    rows["retained_until"] = ["9999-12-31", *["2026-11-23T00:00+01:00"] * 5]
+    training = loaded(tmp_path, rows)
+    assert training.table["captured"].dt.strftime("%Y-%m-%d").tolist()[:4] == ["2024-06-01"] * 4
+    assert training.table["captured"].isna().tolist() == [False] * 4 + [True] * 2
+    (row,) = training.faults.itertuples()
+    assert (row.fault, row.rows) == ("no date of the form 2024-05-31", 2)
+    table = composition(training, group_rows(training, ["ethnicity"])[0], None, as_of=DAY)
+    assert table["overdue_images"].tolist() == [0, 0]
+
+
+def test_spaces_split_nobody_and_words_for_nothing_are_no_group(tmp_path: Path) -> None:
+    """``p1`` and ``p1 `` are one person; blanks, NS and "Not stated" are unlabelled, and said."""
+    rows = pd.DataFrame({"subject_id": ["p1", "p1 ", " p2", "p3", "p4", "p5", " "]})
+    rows["ethnicity"] = ["White", "White ", "NS", "Not stated", "  ", "unlabelled", "White"]
+    training = loaded(tmp_path, rows)
+    assert list(training.subjects) == ["p1", "p2", "p3", "p4", "p5"]
+    (grouped,) = group_rows(training, ["ethnicity"])
+    assert grouped.groups == ("White", UNLABELLED)
+    assert np.bincount(grouped.code).tolist() == [2, 4]
+    faults = training.faults.set_index("fault")["rows"]
+    assert faults["label missing"] == 3
+    assert faults["no person named"] == 1
+    rows["ethnicity"] = ALL
+    with pytest.raises(InputError, match="names the pooled row"):
+        group_rows(loaded(tmp_path, rows), ["ethnicity"])
+
+
+def test_two_spellings_of_a_category_do_not_contradict_each_other(tmp_path: Path) -> None:
+    """A person with one image under IC1 and one under "white" is White, not unlabelled."""
+    rows = people(["IC1", "IC3", "Black"], [2, 2, 2])
+    rows.loc[1, "ethnicity"] = "white"
+    rows.loc[3, "ethnicity"] = "Black"
+    rows.loc[5, "ethnicity"] = "White"
+    part = StatedShares(
+        name="n",
+        source="s",
+        shares={"ethnicity": {"White": 9, "white": 1, "Black": 10}},
+        spellings={"ethnicity": {"White": ["IC1"], "Black": ["IC3"]}},
+    )
+    training = loaded(tmp_path, rows)
+    written = list(training.table["ethnicity"].cat.categories)
+    told = part.expected("ethnicity", written)
+    assert told is not None
+    assert told.shares == {"White": 0.5, "Black": 0.5}
+    (grouped,) = group_rows(training, ["ethnicity"], categories={"ethnicity": told.category})
+    names = [grouped.groups[code] for code in grouped.code]
+    assert names == ["White", "White", "Black", "Black", UNLABELLED, UNLABELLED]
+    assert grouped.contradicted == 1
+
+
+def test_self_defined_codes_meet_the_census() -> None:
+    """Every 18+1 code goes where the documented map sends it."""
+    from omegaconf import OmegaConf
+
+    from frbench.label_systems import label_map
+
+    node = OmegaConf.to_object(OmegaConf.load(config_dir() / "reference" / "census_2021.yaml"))
+    assert isinstance(node, dict)
+    part = StatedShares(**{key: value for key, value in node.items() if key != "_target_"})
+    for code, wanted in label_map("sde_to_census5").codes.items():
+        if wanted is not None:
+            told = part.expected("ethnicity", [code])
+            assert told is not None
+            assert told.category[code].lower() == wanted

@@ -130,6 +130,41 @@ def test_overlap_is_found_by_id_file_and_likeness(tmp_path: Path) -> None:
     assert not table.loc["face template", "checked"]
 
 
+def test_combinations_with_a_missing_part_are_counted_apart(tmp_path: Path) -> None:
+    """A third of the labels missing: combinations are judged among those with both labels."""
+    rng = np.random.default_rng(8)
+    kind = rng.choice(["White", "Black"], 3000, p=[0.9, 0.1])
+    sex = rng.choice(["male", "female"], 3000)
+    rows = pd.DataFrame({"subject_id": [f"p{each}" for each in range(3000)]})
+    rows["ethnicity"] = np.where(rng.random(3000) < 0.3, None, kind)
+    rows["sex"] = np.where(rng.random(3000) < 0.3, "not stated", sex)
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    area = tmp_path / "area.csv"
+    area.write_text(
+        "ethnicity,sex,count\nwhite,male,45\nwhite,female,45\nblack,male,5\nblack,female,5\n"
+    )
+    done = audit(
+        f"training_set.path={tmp_path / 't.csv'}",
+        *("reference=population_file", f"reference.path={area}", "by=[ethnicity,sex,sex]"),
+        *("audit_rules.representation.limit=1.5", f"output={tmp_path / 'o'}"),
+    )
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "o" / "composition.csv")
+    both = table[table["label"] == "ethnicity/sex"].set_index("group")
+    known = rows["ethnicity"].notna() & (rows["sex"] != "not stated")
+    wanted = ((kind == "Black") & (sex == "male") & known).sum() / known.sum()
+    assert both.loc["black/male", "representation"] == pytest.approx(wanted / 0.05)
+    assert (
+        both.loc["unlabelled/unlabelled", "subjects"]
+        == (rows["ethnicity"].isna() & (rows["sex"] == "not stated")).sum()
+    )
+    assert both["images"].drop("all").sum() == both.loc["all", "images"] == 3000
+    findings = json.loads((tmp_path / "o" / "findings.json").read_text())
+    assert not [f for f in findings if f["code"] == "representation" and f["level"] == "flag"]
+    divergence = pd.read_csv(tmp_path / "o" / "divergence.csv").set_index("label")
+    assert divergence.loc["ethnicity/sex", "subjects"] == known.sum()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -138,6 +173,10 @@ def test_overlap_is_found_by_id_file_and_likeness(tmp_path: Path) -> None:
         (["training_set.path={file}", "as_of=yesterday"], "is no day"),
         (["training_set.path={file}", "matcher=tiny"], "name one, benchmark="),
         (["training_set.path={file}", "colour=red"], "colour"),
+        (["training_set.path={file}", "by=[]"], "by names no label"),
+        (["training_set.path={file}", "varies=[height]"], "varies names height"),
+        (["training_set.path={file}", "overlap.distance=x"], "overlap.distance=x"),
+        (["training_set.path={file}", "overlap=null"], "overlap.distance=None"),
     ],
 )
 def test_bad_input_gets_a_sentence(tmp_path: Path, words: list[str], said: str) -> None:

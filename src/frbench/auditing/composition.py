@@ -106,30 +106,65 @@ def label_parts(label: str) -> list[str]:
     return label.split(SEPARATOR)
 
 
+def is_unlabelled(group: str) -> bool:
+    """Whether a group, or any part of a combination, has no name.
+
+    >>> is_unlabelled("White/unlabelled"), is_unlabelled("White/female")
+    (True, False)
+    """
+    return UNLABELLED in group.split(SEPARATOR)
+
+
 def group_rows(
-    training: TrainingSet, by: Sequence[str], *, varies: Sequence[str] = ()
+    training: TrainingSet,
+    by: Sequence[str],
+    *,
+    varies: Sequence[str] = (),
+    categories: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[Grouped]:
     """One grouping per label, and with several labels their combination last.
 
+    Args:
+        training: the set.
+        by: labels.
+        varies: labels that may differ between images of one person.
+        categories: label -> value -> the population's category; a person with images of two
+            spellings of one category does not contradict themselves.
+
     Raises:
-        InputError: a label that the manifest does not have.
+        InputError: a label that the manifest does not have, or none at all.
     """
-    absent = [label for label in by if label not in training.labels]
-    if absent:
-        raise InputError(
-            f"groups.by names {', '.join(absent)}, but {training.name} has no such column; it has: "
-            f"{', '.join(training.labels) or 'no labels at all'}."
-        )
-    single = [_one_label(training, label, settle=label not in varies) for label in by]
+    if not by:
+        raise InputError("by names no label; name some, as by=[ethnicity], or leave it out.")
+    for setting, names in (("by", by), ("varies", varies)):
+        absent = [label for label in names if label not in training.labels]
+        if absent:
+            raise InputError(
+                f"{setting} names {', '.join(absent)}, but {training.name} has no such column; it "
+                f"has: {', '.join(training.labels) or 'no labels at all'}."
+            )
+    told = categories or {}
+    single = [
+        _one_label(training, label, settle=label not in varies, names=told.get(label, {}))
+        for label in dict.fromkeys(by)
+    ]
     return [*single, _crossed(single)] if len(single) > 1 else single
 
 
-def _one_label(training: TrainingSet, label: str, *, settle: bool) -> Grouped:
+def _one_label(
+    training: TrainingSet, label: str, *, settle: bool, names: Mapping[str, str]
+) -> Grouped:
     values = training.table[label].cat
-    written = [str(each) for each in values.categories]
-    levels = sorted(set(written))
+    written = [names.get(str(each), str(each)) for each in values.categories]
+    if ALL in written:
+        raise InputError(
+            f"label {label} has the value {ALL!r}, which names the pooled row of every table; "
+            "call it something else."
+        )
+    levels = sorted({*written} - {UNLABELLED})
+    at = {UNLABELLED: -1, **{level: number for number, level in enumerate(levels)}}
     # one place more than categories: the code -1 of a missing label falls on it
-    place = np.array([*(levels.index(each) for each in written), -1], np.int64)
+    place = np.array([*(at[each] for each in written), -1], np.int64)
     code = place[values.codes.to_numpy()]
     contradicted = 0
     if settle:
@@ -172,11 +207,14 @@ def _crossed(parts: Sequence[Grouped]) -> Grouped:
 
 
 def in_categories(grouped: Grouped, expected: Expected | None) -> Grouped:
-    """The rows under the population's categories, absent ones included; unlabelled ones last."""
+    """The rows under the population's categories, absent ones included; unlabelled ones last.
+
+    A group of a combination that lacks one of its labels keeps its name.
+    """
     if expected is None:
         return grouped
-    names = [*expected.shares, *([UNLABELLED] if UNLABELLED in grouped.groups else [])]
-    place = [names.index(expected.category.get(group, UNLABELLED)) for group in grouped.groups]
+    names = [*expected.shares, *filter(is_unlabelled, grouped.groups)]
+    place = [names.index(expected.category.get(group, group)) for group in grouped.groups]
     code = np.array(place, np.int64)[grouped.code]
     return Grouped(grouped.label, tuple(names), code, grouped.contradicted)
 
@@ -199,7 +237,7 @@ def composition(
     wanted = np.array([told.get(group, np.nan) for group in cells.names])
     wanted[0] = np.nan
     size = expected.size if expected else np.inf
-    known = np.array([group not in (ALL, UNLABELLED) for group in cells.names])
+    known = np.array([group != ALL and not is_unlabelled(group) for group in cells.names])
     among_labelled = cells.share_of_subjects(level, among=known)
     representation = _representation(among_labelled, wanted, size, level)
     ages = _ages(training, as_of)

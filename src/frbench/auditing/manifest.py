@@ -24,6 +24,8 @@ from frbench.values import Int32s
 
 KNOWN = ("path", "subject_id", "captured", "disposal", "retained_until", "source")
 UNKNOWN = "unknown"
+NOT_SAID = ("not stated", "not known", "unknown", "refused", "NS", "IC9", "IC0")
+"""Words and codes by which a manifest says that a label is not known."""
 WITHOUT_CHARGE = ("released_without_charge", "no_further_action")
 """Disposals after which the guidance's example asks why the image is still there."""
 
@@ -80,6 +82,7 @@ class TrainingManifest:
         name: str | None = None,
         label_columns: Sequence[str] | None = None,
         disposals: Mapping[str, Sequence[str]] | None = None,
+        unlabelled: Sequence[str] = NOT_SAID,
         synthetic: bool = False,
     ) -> None:
         """Remember where the manifest is; nothing is read before ``load``.
@@ -90,6 +93,7 @@ class TrainingManifest:
             name: name of the set in results; default: the file's name.
             label_columns: which columns are labels; default: all others.
             disposals: a word of the data dictionary -> further spellings of it in this file.
+            unlabelled: what a label says, in either case, where it is not known.
             synthetic: whether the people in it were made up.
         """
         self._path = Path(path).expanduser()
@@ -97,6 +101,7 @@ class TrainingManifest:
         self._name = name or self._path.stem
         self._labels = [label_columns] if isinstance(label_columns, str) else label_columns
         self._spellings = _spellings(disposals or {})
+        self._unlabelled = {_bare(each) for each in unlabelled}
         self._synthetic = synthetic
 
     def load(self, *, as_of: date) -> TrainingSet:
@@ -113,6 +118,8 @@ class TrainingManifest:
                 f"{', '.join(map(str, frame.columns))}"
             )
         rows, notes = len(frame), _Faults()
+        # "p1" and "p1 " are one person, who would else be counted twice
+        frame = frame.assign(subject_id=_stripped(frame["subject_id"]))
         frame = notes.left_out(frame, frame["subject_id"].isna(), "no person named", "subject_id")
         if "path" in frame:
             again = frame["path"].notna() & frame["path"].duplicated()
@@ -139,8 +146,8 @@ class TrainingManifest:
         table["disposal"] = notes.disposals(frame, self._spellings)
         table["source"] = _category(frame, "source")
         for label in labels:
-            table[label] = _category(frame, label)
-            notes.missing_label(frame, label)
+            table[label] = self._label(frame, label)
+            notes.missing_label(frame, label, table[label])
             notes.mixed_systems(frame, label, table[label])
         codes, subjects = pd.factorize(frame["subject_id"], sort=False)
         return TrainingSet(
@@ -156,6 +163,11 @@ class TrainingManifest:
             sha256=digest_file(self._path),
             synthetic=self._synthetic,
         )
+
+    def _label(self, frame: pd.DataFrame, label: str) -> pd.Series[Any]:
+        values = _category(frame, label)
+        nothing = [each for each in values.cat.categories if _bare(each) in self._unlabelled]
+        return values.cat.remove_categories(nothing)
 
     def _label_names(self, frame: pd.DataFrame) -> list[str]:
         others = [str(name) for name in frame.columns if name not in KNOWN]
@@ -199,14 +211,19 @@ def read_wide(path: Path, *, what: str) -> pd.DataFrame:
     return read_strings(path, what=what).frame
 
 
+def _stripped(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Without spaces around the text; missing where nothing is left."""
+    text = column.str.strip()
+    return text.mask(text == "")
+
+
 def _category(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
     if name not in frame:
         return pd.Series(pd.Categorical([None] * len(frame)), index=frame.index)
     values = frame[name].astype("category")
     bare = pd.Series(values.cat.categories, dtype="str").str.strip()
     if bare.duplicated().any() or (bare == "").any():
-        stripped = frame[name].str.strip()
-        return stripped.mask(stripped == "").astype("category")
+        return _stripped(frame[name]).astype("category")
     return values.cat.rename_categories(list(bare))
 
 
@@ -277,12 +294,20 @@ class _Faults:
     def dates(
         self, frame: pd.DataFrame, column: str, *, no_later: pd.Timestamp | None = None
     ) -> pd.Series[Any]:
-        """The column as dates; what is no date, or later than may be, is unknown."""
+        """The column as dates; what is no date, or later than may be, is unknown.
+
+        The day is the one that is written: midnight in British summer time is not the evening
+        before.
+        """
         if column not in frame:
             return pd.Series(pd.NaT, index=frame.index, dtype="datetime64[s]")
-        found = pd.to_datetime(frame[column], format="ISO8601", errors="coerce", utc=True)
-        found = found.dt.tz_localize(None).dt.floor("D").astype("datetime64[s]")
-        wrong = frame[column].notna() & found.isna()
+        written = _stripped(frame[column])
+        found = pd.to_datetime(written.str.slice(0, 10), format="%Y-%m-%d", errors="coerce")
+        found = found.astype("datetime64[s]")
+        if (written.str.len() > 10).any():
+            whole = pd.to_datetime(written, format="ISO8601", errors="coerce", utc=True)
+            found = found.mask(whole.isna())
+        wrong = written.notna() & found.isna()
         self.add("no date of the form 2024-05-31", column, frame, wrong, "the date is unknown")
         if no_later is not None:
             future = found > no_later
@@ -304,9 +329,9 @@ class _Faults:
         mapped = values.astype("object").map(words).fillna(UNKNOWN)
         return mapped.astype("category")
 
-    def missing_label(self, frame: pd.DataFrame, label: str) -> None:
+    def missing_label(self, frame: pd.DataFrame, label: str, values: pd.Series[Any]) -> None:
         done = "the rows are counted as a group of their own"
-        self.add("label missing", label, frame, frame[label].isna(), done)
+        self.add("label missing", label, frame, values.isna(), done)
 
     def mixed_systems(self, frame: pd.DataFrame, label: str, values: pd.Series[Any]) -> None:
         """Officer-defined codes beside self-defined ones: the same people under other names."""

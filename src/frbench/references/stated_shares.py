@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from frbench.auditing.composition import Expected
+from frbench.auditing.composition import Expected, is_unlabelled
 from frbench.errors import InputError
-from frbench.values import UNLABELLED
 
 
 class StatedShares:
@@ -48,7 +47,7 @@ class StatedShares:
         names = {_bare(category): category for category in shares}
         for category, also in self._spellings.get(known, {}).items():
             names |= {_bare(each): category for each in also}
-        named = [group for group in groups if group != UNLABELLED]
+        named = [group for group in groups if not is_unlabelled(group)]
         strange = [group for group in named if _bare(group) not in names]
         if strange:
             raise InputError(
@@ -66,7 +65,12 @@ def _bare(text: str) -> str:
 
 
 def _scaled(label: str, given: Mapping[str, float]) -> dict[str, float]:
-    numbers = {str(category): float(value) for category, value in given.items()}
+    numbers: dict[str, float] = {}
+    # "white" and "White" of one table are one category, under the first of the two names
+    names: dict[str, str] = {}
+    for category, value in given.items():
+        name = names.setdefault(_bare(str(category)), str(category))
+        numbers[name] = numbers.get(name, 0.0) + float(value)
     wrong = [category for category, value in numbers.items() if not value > 0]
     if wrong or not numbers:
         raise InputError(f"shares.{label}: {', '.join(wrong) or 'nothing'} has no share above zero")

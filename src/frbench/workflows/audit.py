@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from frbench.auditing.composition import (
     composition,
     group_rows,
     in_categories,
+    is_unlabelled,
 )
 from frbench.auditing.divergence import divergence
 from frbench.auditing.history import history, sources
@@ -35,7 +37,7 @@ from frbench.jobs import Outcome, run_job
 from frbench.page.tables import group_name, records
 from frbench.progress import Stages
 from frbench.runtime import DeviceSpec
-from frbench.values import ALL, UNLABELLED, EmbeddingSet, FaceSet
+from frbench.values import ALL, EmbeddingSet, FaceSet
 
 KEYS = {
     *("training_set", "reference", "audit_rules", "benchmark", "matcher", "detector", "device"),
@@ -81,9 +83,16 @@ def run(config: AuditConfig, stages: Stages) -> Outcome:
     with stages("reading the training set"):
         training = config.training_set.load(as_of=config.as_of)
         by = config.by if config.by is not None else automatic_labels(training)
-        groupings = group_rows(training, by, varies=config.varies)
+        expected = _expected(config, {label: _values(training, label) for label in by})
+        groupings = group_rows(
+            training,
+            by,
+            varies=config.varies,
+            categories={label: told.category for label, told in expected.items()},
+        )
     with stages("shares and intervals"):
-        expected = _expected(config, groupings)
+        crossed = {each.label: each.groups for each in groupings if each.label not in by}
+        expected |= _expected(config, crossed)
         placed = [in_categories(each, expected.get(each.label)) for each in groupings]
         table = pd.concat(
             [
@@ -154,7 +163,11 @@ def check(cfg: DictConfig) -> AuditConfig:
     if not isinstance(level, int | float) or not 0 < level < 1:
         builder.problems.append(f"level={level} must lie between 0 and 1, as 0.95 does")
     as_of = _day(plain["as_of"], builder)
-    by = plain["by"]
+    by = _names(plain["by"])
+    distance = (plain["overlap"] or {}).get("distance")
+    if not isinstance(distance, int) or isinstance(distance, bool) or not 0 <= distance <= 64:
+        builder.problems.append(f"overlap.distance={distance} must be a number of bits, 0 to 64")
+        distance = 0
     builder.done()
     return AuditConfig(
         training_set=training,
@@ -163,11 +176,11 @@ def check(cfg: DictConfig) -> AuditConfig:
         benchmark=benchmark,
         matcher=matcher,
         detector=detector,
-        by=None if by is None else tuple([by] if isinstance(by, str) else by),
-        varies=tuple(plain["varies"] or ()),
+        by=by,
+        varies=_names(plain["varies"]) or (),
         as_of=as_of,
         level=float(level),
-        distance=int(plain["overlap"]["distance"]),
+        distance=distance,
         cache=cache,
         gate=gate,
         device=device,
@@ -191,6 +204,13 @@ def automatic_labels(training: TrainingSet) -> tuple[str, ...]:
     return chosen
 
 
+def _names(given: Any) -> tuple[str, ...] | None:
+    """One name or several, each once, in order; None where nothing was given."""
+    if given is None:
+        return None
+    return tuple(dict.fromkeys([given] if isinstance(given, str) else map(str, given)))
+
+
 def _day(given: Any, builder: Builder) -> date:
     if given is None:
         return datetime.now(UTC).date()
@@ -201,10 +221,21 @@ def _day(given: Any, builder: Builder) -> date:
         return date.min
 
 
-def _expected(config: AuditConfig, groupings: list[Grouped]) -> dict[str, Expected]:
+def _values(training: TrainingSet, label: str) -> tuple[str, ...]:
+    """The values of a label as written; none where there is no such label."""
+    if label not in training.labels:
+        return ()
+    return tuple(str(each) for each in training.table[label].cat.categories)
+
+
+def _expected(config: AuditConfig, groups: Mapping[str, Sequence[str]]) -> dict[str, Expected]:
+    """What the reference says of each label's groups, those without a name left out."""
     if config.reference is None:
         return {}
-    found = {each.label: config.reference.expected(each.label, each.groups) for each in groupings}
+    found = {
+        label: config.reference.expected(label, [one for one in each if not is_unlabelled(one)])
+        for label, each in groups.items()
+    }
     return {label: told for label, told in found.items() if told is not None}
 
 
@@ -212,7 +243,7 @@ def _divergences(table: pd.DataFrame, expected: dict[str, Expected]) -> pd.DataF
     rows = []
     for label, told in expected.items():
         here = table[(table["label"] == label) & (table["group"] != ALL)]
-        here = here[here["group"] != UNLABELLED]
+        here = here[~here["group"].map(is_unlabelled)]
         shares = here["expected_share"].to_numpy(dtype=float)
         counts = here["subjects"].to_numpy(dtype=float)
         images = here["images"].to_numpy(dtype=float)
