@@ -166,6 +166,35 @@ def test_bfw_table_with_several_matchers(tmp_path: Path) -> None:
         ScoreBenchmark(path=path, column="resnet50").load()
 
 
+def test_bfw_table_without_the_bad_images(tmp_path: Path) -> None:
+    """Every comparison with one of the three images is left out and counted, or kept on demand."""
+    path = tmp_path / "bfw.csv"
+    person = "asian_females/n002509"
+    path.write_text(
+        "p1,p2,label,id1,id2,att1,att2,facenet\n"
+        f"{person}/0139_03.jpg,{person}/0001_01.jpg,1,1,1,asian_females,asian_females,0.1\n"
+        f"{person}/0001_01.jpg,{person}/0002_01.jpg,1,1,1,asian_females,asian_females,0.9\n"
+        f"{person}/0001_01.jpg,Users/white_females/n003391/0017_02.jpg,0,1,2,asian_females,"
+        "white_females,0.2\n"
+        f"{person}/0001_01.jpg,white_females/n003391/0018_02.jpg,0,1,2,asian_females,"
+        "white_females,0.3\n"
+    )
+    door = ScoreBenchmark(path=path)
+    faces = door.load()
+    assert faces.about["errata"].startswith("2 comparisons with 2 images")
+    assert not faces.faces["image_id"].str.contains("0139_03|0017_02").any()
+    tally = door.tally(assign_groups(faces, GroupSpec(by=("subgroup",))))
+    assert (tally.mated.score.tolist(), tally.tail.score.tolist()) == ([0.9], [0.3])
+    kept = ScoreBenchmark(path=path, errata="keep")
+    assert len(kept.load().faces) == 5
+    assert "are kept" in kept.load().about["errata"]
+    assert kept.matcher_record()["fingerprint"] != door.matcher_record()["fingerprint"]
+    own = tmp_path / "own.csv"
+    own.write_text("probe_id,reference_id,probe_subject,reference_subject,score\na,b,A,B,0.5\n")
+    with pytest.raises(InputError, match="errata=keep speaks of BFW"):
+        ScoreBenchmark(path=own, errata="keep").load()
+
+
 def test_nist_log_with_failures(tmp_path: Path) -> None:
     """A return code other than 0 is a failed comparison, whatever the score beside it."""
     path = tmp_path / "match.log"

@@ -60,7 +60,7 @@ class BfwBenchmark:
         need_folder(self._root, ORIGIN)
         root = _with_subgroups(self._root)
         frame, notices = _people(root)
-        bad = frame["path"].map(lambda path: str(PurePosixPath(path).with_suffix("")) in ERRATA)
+        bad = frame["path"].map(is_bad)
         about = ORIGIN.about(root)
         if self._errata == "leave_out":
             frame = frame[~bad].reset_index(drop=True)
@@ -80,6 +80,15 @@ class BfwBenchmark:
             sources=("bfw", "vggface2"),
             notices=notices,
         )
+
+
+def is_bad(path: str) -> bool:
+    """Whether an image, wherever the set lies, is one of the three of ``ERRATA``.
+
+    >>> is_bad("Users/asian_females/n002509/0139_03.jpg")
+    True
+    """
+    return "/".join(PurePosixPath(path).with_suffix("").parts[-3:]) in ERRATA
 
 
 def _refuse_table(root: Path) -> None:

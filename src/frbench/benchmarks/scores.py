@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from frbench.benchmarks import Progress, silent
+from frbench.benchmarks.bfw import is_bad
 from frbench.digests import digest_file, digest_of
 from frbench.errors import InputError
 from frbench.score_formats import SIDES, Source, labels_of
@@ -43,6 +44,7 @@ class ScoreBenchmark:
         labels: manifest of persons and labels, joined by id (``score_formats.joined``).
         column: the column of scores, for formats with several.
         mask, probes, references: mask and lists of a matrix of scores.
+        errata: whether comparisons with BFW's known bad images are left out or kept.
     """
 
     def __init__(
@@ -58,10 +60,14 @@ class ScoreBenchmark:
         mask: str | Path | None = None,
         probes: str | Path | None = None,
         references: str | Path | None = None,
+        errata: Literal["leave_out", "keep"] = "leave_out",
     ) -> None:
         if kind not in ("similarity", "distance"):
             raise InputError(f"benchmark.kind must be similarity or distance, not {kind!r}.")
+        if errata not in ("leave_out", "keep"):
+            raise InputError(f"errata={errata} is unknown; take one of leave_out, keep")
         self.path = Path(path).expanduser()
+        self._errata = errata
         self.kind = kind
         self.name = name or self.path.stem
         self.matcher = matcher
@@ -133,7 +139,8 @@ class ScoreBenchmark:
         column = self._source.column
         print_of = f"{digest_file(self.path)}-{self.kind}"
         if more or column or "format" in self._notes:
-            print_of += f"-{digest_of([*more, column, self._notes.get('format')])[:16]}"
+            kept = ["errata kept"] if self._errata == "keep" else []
+            print_of += f"-{digest_of([*more, column, self._notes.get('format'), *kept])[:16]}"
         return {"name": self.matcher, "fingerprint": print_of}
 
     @property
@@ -157,7 +164,27 @@ class ScoreBenchmark:
                 f"{self.path}: a file of format {format.name} does not say who is on the images; "
                 "give a manifest with image_id, subject_id and labels as benchmark.labels=FILE"
             )
-        return checked(rows, self.path)
+        rows = checked(rows, self.path)
+        if format.name == "bfw":
+            return self._without_errata(rows)
+        if self._errata == "keep":
+            raise InputError(
+                f"benchmark.errata=keep speaks of BFW's images, and {self.path} is of format "
+                f"{format.name}; leave the setting out"
+            )
+        return rows
+
+    def _without_errata(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Three images of BFW show somebody else, so that their labels of mated pairs are wrong."""
+        ids = pd.concat([rows["probe_id"], rows["reference_id"]]).drop_duplicates()
+        bad = ids[ids.map(is_bad)]
+        named = (rows["probe_id"].isin(bad) | rows["reference_id"].isin(bad)).to_numpy()
+        fate = "kept" if self._errata == "keep" else "left out"
+        self._notes["errata"] = (
+            f"{int(named.sum())} comparisons with {len(bad)} images known to show somebody else "
+            f"are {fate}"
+        )
+        return rows if self._errata == "keep" else rows[~named].reset_index(drop=True)
 
     def _read(self) -> pd.DataFrame:
         if self._rows is None:
