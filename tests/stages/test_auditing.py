@@ -116,6 +116,8 @@ def test_counts_are_those_of_a_plain_loop(
     rows["path"] = [f"{at}.png" for at in range(len(rows))]
     training = loaded(tmp_path_factory.mktemp("set"), rows)
     table = composition(training, group_rows(training, ["kind"])[0], None, as_of=DAY)
+    whole = table.iloc[0]
+    assert (whole.share_images_low, whole.share_subjects_low) == (1.0, 1.0)
     for row in table.itertuples():
         mine = [each for each in lines if row.group == ALL or (each[1] or UNLABELLED) == row.group]
         assert row.images == len(mine)

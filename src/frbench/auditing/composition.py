@@ -232,6 +232,9 @@ def composition(
     released = _released(training)
     share_images = cells.share_of_images(level)
     share_subjects = cells.share_of_subjects(level)
+    # the whole set is all of itself, without any doubt
+    for share in (share_images, share_subjects):
+        share.low[0] = share.high[0] = 1.0
     of_released = cells.ratio(released, level)
     told = expected.shares if expected and expected.label == grouped.label else {}
     wanted = np.array([told.get(group, np.nan) for group in cells.names])

@@ -159,8 +159,8 @@ def _shares(composition: pd.DataFrame, expected: Sequence[Expected]) -> Section:
 def _share_table(rows: pd.DataFrame, label: object) -> Any:
     shown = rows.assign(
         name=rows["group"].map(group_name),
-        by_person=[_share(row, "share_subjects") for row in records(rows)],
-        by_image=[_share(row, "share_images") for row in records(rows)],
+        by_person=[_interval(row, "share_subjects") for row in records(rows)],
+        by_image=[_interval(row, "share_images") for row in records(rows)],
     )
     return page_table(
         shown,
@@ -170,16 +170,22 @@ def _share_table(rows: pd.DataFrame, label: object) -> Any:
             "subjects": "Persons",
             "images": "Images",
             "images_per_subject": "Images a person",
-            "by_person": "Share of persons",
-            "by_image": "Share of images",
+            "share_subjects": ("Share of persons", _percent),
+            "by_person": "Interval of persons",
+            "share_images": ("Share of images", _percent),
+            "by_image": "Interval of images",
             "expected_share": ("Share of population", _percent),
             "representation": ("Representation", _times),
         },
     )
 
 
-def _share(row: Mapping[str, Any], key: str) -> str:
-    return f"{percent(row[key])} ({percent(row[f'{key}_low'])} to {percent(row[f'{key}_high'])})"
+def _interval(row: Mapping[str, Any], key: str) -> str:
+    """From where to where; nothing for the whole set, which is all of itself."""
+    if row["group"] == ALL:
+        return "–"
+    low, high = percent(row[f"{key}_low"]), percent(row[f"{key}_high"])
+    return f"{low.removesuffix(' %')} to {high}"
 
 
 def _times(value: float) -> str:
