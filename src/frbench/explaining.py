@@ -17,7 +17,8 @@ from frbench.cell_errors import CountedErrors, divide
 from frbench.counted import Counted
 from frbench.errors import InputError
 from frbench.intervals.vertex_bootstrap import VertexBootstrap
-from frbench.values import UNLABELLED, Float64s, Int16s, Int64s, ScoreTally, Threshold
+from frbench.intervals.wilson_effective import WilsonEffective
+from frbench.values import UNLABELLED, Bools, Float64s, Int16s, Int64s, ScoreTally, Threshold
 
 IMAGES_PER_PERSON = "images_per_person"
 """A covariate that needs no column."""
@@ -28,6 +29,9 @@ STRATA = 3
 FEWEST = 20
 """Comparisons of a stratum below which a group lacks it."""
 
+MOST_STRATA = 100
+"""More are no strata but nearly the images themselves, as dates or file names would be."""
+
 REPLICATES = 400
 
 STANDARDISED_COLUMNS = (
@@ -37,9 +41,9 @@ STANDARDISED_COLUMNS = (
 )  # fmt: skip
 """A row per operating point, kind and group. crude: the rate over the comparisons within strata
 whose two images agree in stratum; standardised: with every group at the common mix of strata.
-The ratios are to the mean of the other groups. strata: how many all groups have; share_covered: the
-share of the group's such comparisons that lie in them. status: ok, few_errors (fewer than 10) or
-no_overlap."""
+The ratios are to the mean of the other groups. strata: how many all groups have that have any;
+share_covered: the share of the group's such comparisons that lie in them. status: ok, few_errors
+(fewer than 10) or no_overlap."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def strata_of(faces: pd.DataFrame, by: Sequence[str]) -> tuple[Int16s, tuple[str
     a stratum of its own.
 
     Raises:
-        InputError: a column that the set does not have.
+        InputError: a column that the set does not have, or one of too many different words.
     """
     parts = []
     for name in by:
@@ -91,6 +95,11 @@ def strata_of(faces: pd.DataFrame, by: Sequence[str]) -> tuple[Int16s, tuple[str
     for part in parts[1:]:
         joined = joined + " & " + part
     codes, names = pd.factorize(joined, sort=True)
+    if len(names) > MOST_STRATA:
+        raise InputError(
+            f"explain.by=[{', '.join(by)}] makes {len(names):,} strata, of which {MOST_STRATA} are "
+            "the most; take numbers, which are cut in three, or columns of fewer different words"
+        )
     return codes.astype(np.int16), tuple(str(each) for each in names)
 
 
@@ -125,7 +134,7 @@ def standardised(
         faces: FaceTable in the order of the tally's images.
 
     Raises:
-        InputError: a column that the set does not have, or a list of scores with roles.
+        InputError: as ``strata_of``.
     """
     codes, names = strata_of(faces, by)
     at = [k for k, name in enumerate(tally.groups) if name != UNLABELLED]
@@ -158,7 +167,10 @@ def standardised(
                 "kind": kind, "by": " & ".join(by), "level": level,
             }  # fmt: skip
             table = rate.reshape(shape)[:, at]
-            found = _weighted(count, wrong, table, drawn, [tally.groups[k] for k in at], level)
+            bounds = WilsonEffective(level=level).bounds(errors, rng=rng)
+            highest = bounds.high[own].reshape(shape)[:, at]
+            mine = [tally.groups[k] for k in at]
+            found = _weighted(count, wrong, table, drawn, highest, mine, level)
             rows += [{**keys, **row} for row in found]
     return pd.DataFrame(rows, columns=list(STANDARDISED_COLUMNS))
 
@@ -176,51 +188,64 @@ def _weighted(
     wrong: Int64s,
     rate: Float64s,
     drawn: Float64s,
+    highest: Float64s,
     names: Sequence[str],
     level: float,
 ) -> list[dict[str, object]]:
-    """A row per group; arrays are [strata, groups], ``drawn`` [replicates, strata, groups]."""
+    """A row per group; arrays are [strata, groups], ``drawn`` [replicates, strata, groups].
+
+    ``highest``: the upper ends of the strata's own intervals, for groups without an error.
+    """
     present = count.sum(axis=0) > 0
-    shared = (count[:, present] >= FEWEST).all(axis=1)
-    mix = count[shared].sum(axis=1)
+    able = (count >= FEWEST).any(axis=0)  # a group too small for any stratum must not end them all
+    shared: Bools = np.logical_and((count[:, able] >= FEWEST).all(axis=1), able.any())
+    mix = count[shared][:, able].sum(axis=1)
     mix = mix / mix.sum() if shared.any() else mix
     crude = divide(wrong.sum(axis=0), count.sum(axis=0))
-    value = mix @ np.nan_to_num(rate[shared]) if shared.any() else np.full(len(names), np.nan)
+    usable: Bools = np.logical_and(able, shared.any())
+    value = np.where(usable, mix @ np.nan_to_num(rate[shared]), np.nan)
     again = np.einsum("s,rsg->rg", mix, np.nan_to_num(drawn[:, shared]))
+    again = np.where(usable, again, np.nan)
     ratio, spread, plain = _to_others(value), _to_others(again), _to_others(crude)
     tail = (1 - level) / 2
+    erred = wrong[shared].sum(axis=0)
+    low, high = np.quantile(again, [tail, 1 - tail], axis=0)
+    # where nobody erred every replicate is 0 too
+    high = np.where(erred == 0, mix @ highest[shared], high)
     rows = []
     for at, name in enumerate(names):
         if not present[at]:
             continue
-        status = "ok" if wrong[shared][:, at].sum() >= 10 else "few_errors"
-        ends = np.nanquantile(again[:, at], [tail, 1 - tail])
+        others = usable & (np.arange(len(names)) != at)
         sides = _finite_ends(spread[:, at], tail)
+        if usable[at] and others.any() and (erred[at] == 0 or erred[others].sum() == 0):
+            least, most = low[others].mean(), high[others].mean()
+            sides = float(low[at] / most), float(high[at] / least) if least > 0 else np.inf
+        status = "ok" if erred[at] >= 10 else "few_errors"
         rows.append(
             {
                 "group": name,
                 "crude": float(crude[at]),
                 "standardised": float(value[at]),
-                "low": float(ends[0]) if shared.any() else 0.0,
-                "high": float(ends[1]) if shared.any() else 1.0,
+                "low": float(low[at]) if usable[at] else 0.0,
+                "high": float(high[at]) if usable[at] else 1.0,
                 "crude_ratio": float(plain[at]),
                 "standardised_ratio": float(ratio[at]),
                 "ratio_low": sides[0],
                 "ratio_high": sides[1],
                 "strata": int(shared.sum()),
                 "share_covered": float(count[shared][:, at].sum() / count[:, at].sum()),
-                "status": status if shared.any() else "no_overlap",
+                "status": status if usable[at] else "no_overlap",
             }
         )
     return rows
 
 
 def _to_others(rate: Float64s) -> Float64s:
-    """Each group's rate over the mean of the others', along the last axis."""
-    others = (np.nansum(rate, axis=-1, keepdims=True) - np.nan_to_num(rate)) / max(
-        rate.shape[-1] - 1, 1
-    )
+    """Each group's rate over the mean of the others', along the last axis; NaN is no group."""
+    known = np.count_nonzero(~np.isnan(rate), axis=-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
+        others = (np.nansum(rate, axis=-1, keepdims=True) - np.nan_to_num(rate)) / (known - 1)
         return np.asarray(rate / others)
 
 

@@ -1,8 +1,8 @@
 """What wrong labels can do to a gap: bands for persons whose group is recorded wrongly.
 
 Labels that are wrong at random make groups look more alike than they are (and, for false matches,
-move whole persons' comparisons between cells). The band answers: if a share of the persons of
-each group were mislabelled, how far could this ratio move?
+move whole persons' comparisons between cells). The band answers: if a share of the persons were
+mislabelled, how far could this ratio move?
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ def mislabelled(tally: ScoreTally, share: float, rng: np.random.Generator) -> In
     labelled = np.isin(tally.group, named)
     persons = np.unique(tally.subject[labelled])
     size = np.bincount(tally.group[labelled], minlength=len(tally.groups)).astype(np.float64)
-    chosen = rng.permutation(persons)[: round(share * len(persons))]
+    # rounded by chance: 1 % of 40 persons is now and then one of them, not never
+    chosen = rng.permutation(persons)[: int(share * len(persons) + rng.random())]
     home = np.full(int(tally.subject.max(initial=-1)) + 1, -1, dtype=np.int64)
     home[tally.subject[labelled]] = tally.group[labelled]
     target = np.full(len(home), -1, dtype=np.int64)

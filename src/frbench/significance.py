@@ -46,8 +46,9 @@ class GroupRates:
     Attributes:
         names: G groups with comparisons, the unlabelled left out.
         rate: float64 [G].
-        covariance: float64 [G, G] of the log rates; for a group with fewer than two errors from
-            its effective number of comparisons and the groups' common rate.
+        covariance: float64 [G, G] of the log rates; for a group with fewer than two errors, or
+            without variance among its persons, from its effective number of comparisons and the
+            groups' common rate.
         carriers: float64 [G]: degrees of freedom behind each variance.
         errors: int64 [G].
     """
@@ -94,9 +95,11 @@ def group_tests(
             shared = {**keys, "kind": kind, "level": level, "margin": margin}
             whole: dict[str, Any] = {**omnibus(groups)}
             if not isinstance(errors, PairErrors):
+                named = [at for at, name in enumerate(tally.groups) if name != UNLABELLED]
                 whole["p_permutation"] = relabelled(
-                    errors.by_person, errors.of_person, len(tally.groups), draws=draws, rng=rng
-                )
+                    errors.by_person[named], errors.of_person[named], len(named),
+                    draws=draws, rng=rng,
+                )  # fmt: skip
             whole["verdict"] = _omnibus_verdict(groups, whole["p_value"], level)
             table.append({**shared, "test": "omnibus", "group": "", "other_group": "", **whole})
             table += [{**shared, **row} for row in pairwise(groups, level=level, margin=margin)]
@@ -116,6 +119,9 @@ def group_rates(errors: CountedErrors, names: Sequence[str]) -> GroupRates:
     covariance = np.asarray((away @ away.T).toarray()) / np.outer(total, total)
     np.fill_diagonal(covariance, errors.variance[used])
     few = (errors.errors[used] < FEWEST) | (errors.errors[used] == errors.comparisons[used])
+    # one person, or one pair of persons, shows no variance, which is not to have none
+    binomial = rate[used] * (1 - rate[used]) / total
+    few |= np.diag(covariance) <= 1e-9 * binomial
     known = np.where(few, np.nan, rate[used])
     with np.errstate(divide="ignore", invalid="ignore"):
         covariance = covariance / np.outer(known, known)

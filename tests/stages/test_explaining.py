@@ -144,3 +144,63 @@ def test_shares_out_of_range_are_refused():
     """Half the labels wrong is no label at all."""
     with pytest.raises(InputError, match=r"between 0 and 0\.5"):
         ExplainSpec(label_errors=(0.7,))
+
+
+def test_an_absent_or_tiny_group_does_not_halve_the_mean_of_the_others():
+    """A third group without comparisons, or with too few for a stratum, changes no ratio."""
+    tally, faces = quality_world(np.random.default_rng(8), poor=(0.4, 0.6))
+    for images in (1, 4):
+        more = pd.DataFrame({"image_id": "x", "subject_id": "x", "quality": ["clear"] * images})
+        count = len(tally.subject)
+        extra = np.full(images, tally.subject.max() + 1, np.int32)
+        wider = replace(
+            tally,
+            groups=("a", "b", "c"),
+            subject=np.concatenate([tally.subject, extra]),
+            group=np.concatenate([tally.group, np.full(images, 2, np.int16)]),
+            stratum=np.zeros(count + images, np.int16),
+            enrolled=np.ones(count + images, bool),
+        )
+        before = rows_of(tally, faces)
+        after = rows_of(wider, pd.concat([faces, more], ignore_index=True))
+        for name in ("crude_ratio", "standardised_ratio"):
+            assert after.loc[["a", "b"], name].tolist() == pytest.approx(before[name].tolist())
+        table = standardised(
+            wider,
+            pd.concat([faces, more], ignore_index=True),
+            [threshold_at(0.0)],
+            ["quality"],
+            rng=np.random.default_rng(0),
+        )
+        missed = table[table["kind"] == "FNMR"].set_index("group")
+        assert missed.loc["a", "status"] == "ok"
+        assert ("c" in missed.index) == (images > 1)
+        if images > 1:
+            assert missed.loc["c", "status"] == "no_overlap"
+
+
+def test_a_group_without_errors_has_an_open_interval():
+    """Replicates of nothing are nothing; the interval must not be [0, 0] (nor its ratio's)."""
+    tally, faces = quality_world(np.random.default_rng(9))
+    kept = tally.group[tally.tail.first] + tally.group[tally.tail.second] != 0
+    rows = rows_of(replace(tally, tail=tally.tail.take(kept)), faces)
+    assert rows.loc["a", "standardised"] == rows.loc["a", "low"] == 0
+    assert 0.01 < rows.loc["a", "high"] < 0.5
+    assert rows.loc["a", "ratio_low"] == 0 < rows.loc["a", "ratio_high"] < np.inf
+    assert rows.loc["b", "standardised_ratio"] == np.inf == rows.loc["b", "ratio_high"]
+    assert 0 < rows.loc["b", "ratio_low"] < np.inf
+
+
+def test_a_covariate_of_a_different_word_for_every_image_is_refused():
+    """Dates and file names are no strata; the cells would outnumber the comparisons."""
+    faces = pd.DataFrame({"subject_id": ["p"] * 200, "captured": [f"day {k}" for k in range(200)]})
+    with pytest.raises(InputError, match=r"explain.by=\[captured\] makes 200 strata"):
+        strata_of(faces, ["captured"])
+
+
+def test_a_share_below_one_person_is_a_person_now_and_then():
+    """1 % of 40 persons moves somebody in about 40 % of the draws, instead of in none."""
+    tally = population(np.random.default_rng(10), fmr=[0.05, 0.05], persons=[20, 20])
+    rng = np.random.default_rng(0)
+    moved = [np.any(mislabelled(tally, 0.01, rng) != tally.group) for _ in range(400)]
+    assert 0.3 < np.mean(moved) < 0.5

@@ -21,6 +21,7 @@ from frbench.significance import (
     pairwise,
     relabelled,
 )
+from frbench.values import ScoredPairs
 from worlds import evidence_of, population, threshold_at
 
 
@@ -201,3 +202,36 @@ def test_the_table_is_complete():
     whole = table[table["test"] == "omnibus"].set_index("kind")
     assert pd.isna(whole.loc["FMR", "p_permutation"])
     assert 0 < whole.loc["FNMR", "p_permutation"] <= 1
+
+
+@pytest.mark.parametrize("kind", ["FMR", "FNMR"])
+def test_a_group_without_variance_of_its_own_is_not_taken_as_known(kind):
+    """Two persons make one pair (and one person one rate): no spread is seen, none is proved."""
+    rng = np.random.default_rng(7)
+    small = 2 if kind == "FMR" else 1
+    tally = population(
+        rng, fmr=[0.3] * 3, persons=[40, 40, small], images=8, fnmr=0.3, pair_share=0.1
+    )
+    tests = group_tests(tally, [threshold_at(0.0)], rng=rng, draws=9)
+    rows = tests[(tests["kind"] == kind) & (tests["other_group"] == "g2")]
+    counted = Counted(tally)
+    found = counted.false_matches(0.0) if kind == "FMR" else counted.false_non_matches(0.0)
+    assert found.errors[2] >= 2
+    assert found.variance[2] == pytest.approx(0, abs=1e-12)
+    assert (rows["verdict"] == "cannot tell").all()
+    assert (rows["high"] / rows["low"] > 20).all()
+
+
+def test_relabelling_leaves_the_unlabelled_out():
+    """Persons without a label who fail often say nothing about the labelled groups."""
+    rng = np.random.default_rng(6)
+    tally = population(rng, fmr=[0.02] * 3, persons=[60, 60, 60], fnmr=0.05)
+    worse = tally.mated.score - 2 * (tally.group[tally.mated.first] == 2)
+    tally = replace(
+        tally,
+        groups=("a", "b", "unlabelled"),
+        mated=ScoredPairs(tally.mated.first, tally.mated.second, worse),
+    )
+    tests = group_tests(tally, [threshold_at(0.0)], rng=rng, draws=99)
+    whole = tests[(tests["kind"] == "FNMR") & (tests["test"] == "omnibus")].iloc[0]
+    assert whole["p_permutation"] > 0.05
