@@ -99,7 +99,7 @@ def run_job(cfg: DictConfig, verb: str, work: Callable[[DictConfig, Stages], Out
 
 
 def save_outcome(folder: Path, outcome: Outcome, common: Mapping[str, Any]) -> None:
-    """Writes tables, findings, page and last ``run.json``, with the SHA-256 of all the others."""
+    """Writes tables, findings, page and last ``run.json`` and the checksums of all files."""
     record = {
         **common,
         "seed": outcome.seed,
@@ -117,6 +117,7 @@ def save_outcome(folder: Path, outcome: Outcome, common: Mapping[str, Any]) -> N
         write(folder)
     write_document(outcome.page(runs.plain(record)), folder / "report.html")
     runs.write_json(folder / "run.json", {**record, "artefacts": runs.artefact_hashes(folder)})
+    runs.write_checksums(folder)
 
 
 def job_name(number: int, overrides: Sequence[str]) -> str:

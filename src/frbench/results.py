@@ -13,6 +13,7 @@ import pandas as pd
 from frbench import runs
 from frbench.equal_error import equal_error_rate
 from frbench.findings_files import write_findings
+from frbench.input_files import IMAGE_TABLE, file_records, image_digests
 from frbench.reporting import ReportData, write_report
 from frbench.runtime import machine
 from frbench.settings import EvaluateConfig
@@ -43,6 +44,8 @@ class Results:
 
     Attributes:
         tables: further tables by file name, such as ``tests`` or ``frontier`` (``extras.py``).
+        read: the set as it was read and grouped, the images left out later and the calibration
+            persons included; their files are hashed. None hashes no image.
     """
 
     faces: FaceSet
@@ -52,6 +55,7 @@ class Results:
     change: pd.DataFrame | None
     findings: tuple[Finding, ...]
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    read: FaceSet | None = None
 
     @property
     def counts(self) -> pd.DataFrame:
@@ -85,11 +89,12 @@ class Moment:
 def save_run(
     folder: Path, results: Results, config: EvaluateConfig, moment: Moment
 ) -> runs.RunRecord:
-    """Writes everything but the ``.hydra`` folder into ``folder``; ``run.json`` comes last.
+    """Writes everything but the ``.hydra`` folder into ``folder``; ``run.json`` and the checksums
+    over all files come last.
 
     The report is made from the record without the hashes of the files, since it is one of them.
     """
-    record = _record(results, config, moment)
+    record = replace(_record(results, config, moment), inputs=_inputs(folder, results, config))
     runs.write_table(folder, "rates", results.rates)
     runs.write_table(folder, "gaps", results.gaps)
     if results.change is not None:
@@ -102,7 +107,21 @@ def save_run(
     write_report(report_data(results, record), folder / "report.html")
     record = replace(record, artefacts=runs.artefact_hashes(folder))
     runs.write_json(folder / "run.json", record)
+    runs.write_checksums(folder)
     return record
+
+
+def _inputs(folder: Path, results: Results, config: EvaluateConfig) -> dict[str, Any]:
+    """What was read, hashed, so that ``frbench runs verify`` can tell whether it still stands."""
+    found: dict[str, Any] = {"files": file_records(config.resolved)}
+    if results.read is None:
+        return found
+    found["set_sha256"] = runs.hash_table(results.read.faces)
+    if any(not hasattr(arm.matcher, "lookup") for arm in config.arms):
+        digests = image_digests(results.read)[["sha256"]]
+        digests.to_parquet(folder / IMAGE_TABLE, index=False)
+        found["images"] = {"count": len(digests), "sha256": runs.hash_table(digests)}
+    return found
 
 
 def report_data(results: Results, record: runs.RunRecord) -> ReportData:

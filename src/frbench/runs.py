@@ -35,6 +35,9 @@ PACKAGES = (
     "face-recognition-models",
     "onnxruntime",
 )
+CHECKSUMS = "SHA256SUMS"
+"""Over every other file of the folder, ``run.json`` included; ``sha256sum -c`` reads it."""
+
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -63,6 +66,7 @@ class RunRecord:
     thresholds: Sequence[Mapping[str, Any]]
     comparisons: Sequence[Mapping[str, Any]]
     groups: Sequence[Mapping[str, Any]] = ()
+    inputs: Mapping[str, Any] = field(default_factory=dict)
     artefacts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -208,8 +212,19 @@ def artefact_hashes(folder: Path) -> dict[str, str]:
     return {
         p.relative_to(folder).as_posix(): hash_file(p)
         for p in files
-        if p.name != "run.json" and p.suffix != ".log"
+        if p.name not in ("run.json", CHECKSUMS) and p.suffix != ".log"
     }
+
+
+def checksums(folder: Path) -> str:
+    """The text of ``SHA256SUMS`` as the folder stands, a line per file, by name."""
+    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    return "".join(f"{hash_file(folder / n)}  {n}\n" for n in names if n != CHECKSUMS)
+
+
+def write_checksums(folder: Path) -> None:
+    """Writes ``SHA256SUMS``; whoever writes into a run folder does this last."""
+    (folder / CHECKSUMS).write_text(checksums(folder), encoding="utf-8", newline="\n")
 
 
 def packages() -> dict[str, str]:

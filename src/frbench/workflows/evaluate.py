@@ -35,6 +35,7 @@ from frbench.operating_points import operating_points
 from frbench.pooling import images_of, pooled
 from frbench.progress import Stages
 from frbench.rates import error_rates
+from frbench.repeated_files import repeated_files
 from frbench.results import ArmResult, Moment, Results, report_data, save_run
 from frbench.runs import plain
 from frbench.runtime import generator
@@ -48,7 +49,8 @@ from frbench.values import EmbeddingSet, FaceSet, ScoreTally
 def run(config: EvaluateConfig, stages: Stages) -> Results:
     """The flow, in one direction."""
     with stages("reading the set") as progress:
-        grouped = assign_groups(config.benchmark.load(progress=progress), config.groups)
+        whole = assign_groups(config.benchmark.load(progress=progress), config.groups)
+    grouped = whole
     if config.embedding.choice == "skip":
         seen = [_templates(grouped, arm, config, stages, ", first look") for arm in config.arms]
         grouped = without_left_out(grouped, seen)
@@ -67,11 +69,12 @@ def run(config: EvaluateConfig, stages: Stages) -> Results:
             change=change,
             faces=faces,
             training={arm.name: getattr(arm.matcher, "training_data", ()) for arm in config.arms},
+            repeated=arms[-1].matcher.get("repeated_files"),
         )
         findings = judge(evidence, config.rules)
     with stages("further tables"):
         tables = extra_tables(arms, faces, config)
-    return Results(faces, arms, rates, gaps, change, tuple(findings), tables)
+    return Results(faces, arms, rates, gaps, change, tuple(findings), tables, read=whole)
 
 
 def measure(
@@ -211,6 +214,7 @@ def _templates(
 def _matcher_record(arm: Arm, vectors: EmbeddingSet, faces: FaceSet) -> dict[str, Any]:
     record: dict[str, Any] = {"name": arm.matcher.name, "fingerprint": vectors.fingerprint}
     record["failures"] = failures(faces, vectors)
+    record["repeated_files"] = repeated_files(faces, vectors)
     if hasattr(arm.matcher, "preprocess"):
         record["preprocess"] = arm.matcher.preprocess.identity()
     if hasattr(arm.matcher, "identity"):
