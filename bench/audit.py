@@ -16,7 +16,6 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
-
 from bench.timing import Row, machine, row, side_by_side, table
 
 ROOT = Path(__file__).resolve().parents[1]
