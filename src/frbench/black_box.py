@@ -126,8 +126,6 @@ def shared_points(
     before: tuple[Threshold, ...], after: tuple[Threshold, ...]
 ) -> tuple[tuple[Threshold, ...], tuple[Threshold, ...]]:
     """The operating points that both arms have: each vendor may state rates of its own."""
-    if len(before) == len(after):
-        return before, after
     labels = {each.label for each in before} & {each.label for each in after}
     one, other = (tuple(t for t in arm if t.label in labels) for arm in (before, after))
     return one, other

@@ -22,12 +22,15 @@ from frbench.intervals.wilson import Wilson
 from frbench.rates import error_rates
 from frbench.settings import OperatingPoint
 from frbench.tables import RATE_KEYS
-from frbench.thresholds import choose_thresholds, completed_non_mated
+from frbench.thresholds import choose_thresholds
 from frbench.values import Float64s, ScoreTally, Threshold
 
-IDENTITY = ("name", "identity", "preprocess", "detector")
+IDENTITY = ("name", "identity", "preprocess", "detector", "scores")
 """What of a matcher's record must agree for its thresholds to be taken over; the fingerprint also
 covers the images, which may differ."""
+
+UNNAMED = "scored elsewhere"
+"""What a list of scores calls its matcher until the user names it."""
 
 CARRIED_COLUMNS = (
     *RATE_KEYS, "source", "threshold_low", "threshold_high", "rate", "low", "high", "rate_at_low",
@@ -58,7 +61,7 @@ def operating_points(
 
     Raises:
         InputError: as ``choose_thresholds``; the other run has another matcher; a threshold lies
-            below the floor of ``tally``.
+            below the floor of ``tally``; two operating points of one name.
     """
     fingerprint = str(matcher["fingerprint"])
     source = calibration or tally
@@ -80,7 +83,18 @@ def operating_points(
         replace(each, rule="stated", target_fmr=float(rate))
         for rate, each in zip(point.stated, given[len(point.fixed) :], strict=True)
     ]
-    return (*chosen, *given[: len(point.fixed)], *stated)
+    # what is stated here needs no other run to state it too
+    here = {(each.label, each.value) for each in (*given[: len(point.fixed)], *stated)}
+    chosen = [each for each in chosen if (each.label, each.value) not in here]
+    points = (*chosen, *given[: len(point.fixed)], *stated)
+    labels = [each.label for each in points]
+    twice = [label for label in labels if labels.count(label) > 1]
+    if twice:
+        raise InputError(
+            f"two operating points are called {twice[0]}, so no table could tell them apart; leave "
+            "one of them out of operating_point"
+        )
+    return points
 
 
 def with_interval(
@@ -89,18 +103,21 @@ def with_interval(
     """The threshold with the interval of the score that has the target FMR among all persons.
 
     Woodruff's inversion (JASA 1952): if [l, u] is the interval of the FMR at the threshold, the
-    scores whose measured FMR is u and l bound the quantile. An end beyond the listed scores is
-    the lowest of them.
+    scores whose measured FMR is u and l bound the quantile. An end below the listed scores is read
+    off the histogram, a bin too low; without one it is the lowest of them.
     """
-    counted = Counted(tally)
-    bounds = interval.bounds(counted.false_matches(np.float64(threshold.value)), rng=rng)
-    comparisons = completed_non_mated(tally)
+    errors = Counted(tally).false_matches(np.float64(threshold.value))
+    bounds = interval.bounds(errors, rng=rng)
+    # the rate's own denominator: comparisons with a failed template are non-matches
+    comparisons = int(errors.comparisons[-1])
     descending = np.sort(tally.tail.score)[::-1]
 
     def score_at(rate: float) -> float:
         allowed = int(rate * comparisons)
         if allowed == 0:
             return float(np.nextafter(descending[0], descending.dtype.type(np.inf)))
+        if allowed > len(descending) and tally.floor > -np.inf:
+            return _below_the_tail(tally, allowed)
         return float(descending[min(allowed, len(descending)) - 1])
 
     low, high = score_at(float(bounds.high[-1])), score_at(float(bounds.low[-1]))
@@ -110,6 +127,16 @@ def with_interval(
         high=max(high, threshold.value),
         level=interval.level,
     )
+
+
+def _below_the_tail(tally: ScoreTally, matches: int) -> float:
+    """A score that at least ``matches`` non-mated ones reach, were there so many."""
+    if tally.histogram is None:
+        return tally.floor
+    edges, counts = tally.histogram.edges, tally.histogram.counts[1].sum(axis=(0, 1))
+    reached = np.cumsum(counts[::-1])[::-1] >= matches
+    place = int(np.flatnonzero(reached)[-1]) if reached.any() else 0
+    return float(min(edges[place] - tally.histogram.bin_error, tally.floor))
 
 
 def carried_rates(
@@ -192,20 +219,22 @@ def _of_run(
     try:
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         matchers, rows = record["matchers"], record["thresholds"]
-    except (OSError, ValueError, KeyError) as cause:
+        source = _same_matcher(folder, matchers, arm, matcher)
+        known = {each.name for each in fields(Threshold)}
+        found = [
+            Threshold(**{key: value for key, value in row.items() if key in known})
+            for row in rows
+            if row["arm"] == source
+        ]
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as cause:
         raise InputError(
             f"operating_point.from_run={folder}: no readable run.json of a run in it ({cause})."
         ) from cause
-    source = _same_matcher(folder, matchers, arm, matcher)
-    known = {each.name for each in fields(Threshold)}
-    taken = []
-    for row in rows:
-        if row["arm"] != source:
-            continue
-        kept = {key: value for key, value in row.items() if key in known}
-        threshold = replace(Threshold(**kept), source=f"run {folder.resolve().name}")
+    taken = [replace(each, source=f"run {folder.resolve().name}") for each in found]
+    for threshold in taken:
         _require_reach(tally, threshold)
-        taken.append(threshold)
     if not taken:
         raise InputError(f"operating_point.from_run={folder}: the run has no threshold.")
     return taken
@@ -215,6 +244,12 @@ def _same_matcher(
     folder: Path, matchers: Sequence[Mapping[str, Any]], arm: str, matcher: Mapping[str, Any]
 ) -> str:
     """The other run's arm with this matcher, the one of the same name first."""
+
+    if matcher.get("name") == UNNAMED:
+        raise InputError(
+            f"operating_point.from_run={folder}: a list of scores does not say which matcher made "
+            "it; name the matcher in both runs, benchmark.matcher=NAME"
+        )
 
     def identity(record: Mapping[str, Any]) -> str:
         kept = {key: record.get(key) for key in IDENTITY}

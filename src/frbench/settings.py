@@ -73,10 +73,16 @@ class OperatingPoint:
             raise InputError("give at least one target_fmr or one fixed threshold")
 
     def _check_provenance(self) -> None:
+        for name in ("stated", "calibration"):
+            if not isinstance(getattr(self, name) or {}, Mapping):
+                example = "{1e-3: 0.62}" if name == "stated" else "{share: 0.5}"
+                raise InputError(f"{name}={getattr(self, name)} must be like {example}")
         stated = {
             _number(rate, "stated"): _number(value, f"stated.{rate}")
             for rate, value in (self.stated or {}).items()
         }
+        if len(stated) < len(self.stated or {}):
+            raise InputError(f"stated {list(self.stated)} names one rate twice; name it once")
         if any(not 0 < rate < 1 for rate in stated):
             raise InputError(
                 f"stated {sorted(stated)} must be false-match rates between 0 and 1, e.g. "

@@ -13,18 +13,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from frbench.benchmarks.scores import ScoreBenchmark
+from frbench.black_box import shared_points
 from frbench.calibration import split_persons
 from frbench.errors import InputError
 from frbench.intervals.wilson_effective import WilsonEffective
-from frbench.operating_points import carried_rates, operating_points, with_interval
+from frbench.operating_points import UNNAMED, carried_rates, operating_points, with_interval
 from frbench.page.sentences import threshold_sentence
 from frbench.rates import error_rates
 from frbench.runs import plain, threshold_row
 from frbench.settings import OperatingPoint
 from frbench.thresholds import choose_thresholds
-from frbench.values import FaceSet
+from frbench.values import FaceSet, Histogram
 from worlds import population
 
+STATED = OperatingPoint(stated={1e-3: 0.5}, stated_by="the vendor")
 RECORD = {"name": "m", "fingerprint": "f", "identity": {"weights": "abc"}}
 
 
@@ -209,9 +212,100 @@ def test_stated_scores_are_checked_against_what_they_give():
         ({"from_run": "r", "target_fmr": (0.1,)}, "leave target_fmr empty"),
         ({"stated": {2.0: 0.5}}, "between 0 and 1"),
         ({}, "at least one"),
+        ({"stated": 0.6}, r"stated=0.6 must be like"),
+        ({"calibration": 0.5, "target_fmr": (0.1,)}, r"calibration=0.5 must be like"),
+        ({"stated": {"1e-3": 0.5, 0.001: 0.6}}, "one rate twice"),
     ],
 )
 def test_contradicting_settings_are_refused(settings_, words):
     """Each contradiction is one sentence."""
     with pytest.raises(InputError, match=words):
         OperatingPoint(**settings_)
+
+
+def test_the_interval_of_a_threshold_counts_failures_as_the_rate_does():
+    """Where half of the images fail, the ends still have the FMR of the interval's ends."""
+    rng = np.random.default_rng(3)
+    tally = population(rng, fmr=[0.3, 0.3], persons=[60, 60], failing=0.5)
+    (chosen,) = choose_thresholds(tally, [0.05], chosen_on="half fail")
+    threshold = with_interval(tally, chosen, WilsonEffective(), rng)
+    rate = error_rates(tally, [threshold], WilsonEffective(), matcher="", benchmark="", rng=rng)
+    pooled = rate[(rate["kind"] == "FMR") & (rate["probe_group"] == "all")].iloc[0]
+    for end, bound in ((threshold.low, pooled["high"]), (threshold.high, pooled["low"])):
+        measured = (tally.tail.score >= end).sum() / pooled["comparisons"]
+        assert measured == pytest.approx(bound, abs=1.01 / pooled["comparisons"])
+    assert threshold.low < threshold.value < threshold.high
+
+
+def test_an_end_below_the_kept_scores_comes_from_the_histogram():
+    """The engine keeps no more than the largest target needs; the interval needs a little more."""
+    rng = np.random.default_rng(11)
+    whole = population(rng, fmr=[0.5, 0.5], persons=[40, 40])
+    edges = np.linspace(-5, 5, 1001)
+    counts = np.zeros((2, 2, 2, 1000), np.int64)
+    counts[1, 0, 0] = np.histogram(whole.tail.score, edges)[0]
+    (chosen,) = choose_thresholds(whole, [0.02], chosen_on="")
+    full = with_interval(whole, chosen, WilsonEffective(), rng)
+    cut = replace(
+        whole,
+        tail=whole.tail.take(whole.tail.score >= chosen.value - 1e-3),
+        floor=chosen.value - 1e-3,
+        histogram=Histogram(edges, counts, 1e-6),
+    )
+    binned = with_interval(cut, chosen, WilsonEffective(), rng)
+    assert full.low - 0.0101 <= binned.low <= full.low < chosen.value - 0.02
+    assert binned.high == full.high
+    assert with_interval(replace(cut, histogram=None), chosen, WilsonEffective(), rng).low == (
+        cut.floor
+    )
+
+
+def test_scores_of_an_unnamed_matcher_or_another_kind_take_no_thresholds_over(tmp_path):
+    """Two vendors' lists are both "scored elsewhere"; a distance is no similarity."""
+    (chosen,) = points(OperatingPoint(target_fmr=(0.02,)), world(4))
+
+    def written(record):
+        run = {"matchers": [{"arm": "", **record}], "thresholds": [threshold_row("", chosen)]}
+        (tmp_path / "run.json").write_text(json.dumps(plain(run)))
+        return OperatingPoint(from_run=str(tmp_path))
+
+    named = {"name": "vendor 3", "fingerprint": "f", "scores": "similarity"}
+    unnamed = {**named, "name": "scored elsewhere"}
+    with pytest.raises(InputError, match=r"name the matcher in both runs, benchmark\.matcher=NAME"):
+        points(written(unnamed), world(5), record=unnamed)
+    with pytest.raises(InputError, match="another matcher"):
+        points(written(named), world(5), record={**named, "scores": "distance"})
+    assert len(points(written(named), world(5), record=named)) == 1
+    assert ScoreBenchmark.__init__.__kwdefaults__["matcher"] == UNNAMED
+
+
+def test_two_operating_points_of_one_name_are_refused_and_a_restated_one_is_one(tmp_path):
+    """Rows of the tables are told apart by the name; one in use here and there is the same."""
+    tally = world(4)
+    with pytest.raises(InputError, match=r"two operating points are called score >= 1"):
+        points(OperatingPoint(fixed=(1.0, 1.0000001)), tally)
+    record = {
+        "matchers": [{"arm": "", **RECORD}],
+        "thresholds": [threshold_row("", each) for each in points(STATED, tally)],
+    }
+    (tmp_path / "run.json").write_text(json.dumps(plain(record)))
+    again = points(replace(STATED, from_run=str(tmp_path)), world(5))
+    assert [each.label for each in again] == ["stated FMR 0.001"]
+
+
+@pytest.mark.parametrize("record", [[], {"matchers": [{}], "thresholds": []}, {"matchers": 3}])
+def test_a_run_json_of_something_else_is_one_sentence(record, tmp_path):
+    """Any JSON may be called run.json."""
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r"operating_point\.from_run"):
+        points(OperatingPoint(from_run=str(tmp_path)), world(4))
+
+
+def test_vendors_that_state_different_rates_share_no_operating_point():
+    """As many statements as the other vendor makes are not the same statements."""
+    tally = world(4)
+    one = points(OperatingPoint(target_fmr=(0.02,), stated={1e-3: 0.5}), tally)
+    other = points(OperatingPoint(target_fmr=(0.02,), stated={1e-4: 0.9}), tally)
+    assert [[each.label for each in side] for side in shared_points(one, other)] == [
+        ["FMR 0.02"]
+    ] * 2

@@ -141,7 +141,7 @@ class ScoreBenchmark:
         if more or column or "format" in self._notes:
             kept = ["errata kept"] if self._errata == "keep" else []
             print_of += f"-{digest_of([*more, column, self._notes.get('format'), *kept])[:16]}"
-        return {"name": self.matcher, "fingerprint": print_of}
+        return {"name": self.matcher, "fingerprint": print_of, "scores": self.kind}
 
     @property
     def self_comparisons(self) -> int:
