@@ -16,6 +16,7 @@ from string import Formatter
 from typing import Any
 
 from frbench.guidance import SOURCE, About, gravest_of
+from frbench.verb_catalogue import BY_VERB
 
 PAGE = "docs/findings.md"
 PARTS = (
@@ -86,17 +87,16 @@ VERBS = {
 
 @functools.cache
 def catalogue() -> tuple[Entry, ...]:
-    """Every rule that has an entry, in the order of the shelves, then what ``frbench check`` asks.
+    """Every rule that has an entry, in the order of the shelves, then what verbs ask themselves.
 
     Raises:
         ValueError: two rules of one name.
     """
-    from frbench.set_catalogue import ABOUT
-
     found = [_entry(part) for part in rule_classes() if hasattr(part, "about")]
     found += [
-        Entry(code, "check", about, gravest=about.gravest or "flag")
-        for code, about in ABOUT.items()
+        Entry(code, verb, about, gravest=about.gravest or "flag")
+        for verb, entries in BY_VERB.items()
+        for code, about in entries.items()
     ]
     codes = [entry.code for entry in found]
     if doubled := {code for code in codes if codes.count(code) > 1}:

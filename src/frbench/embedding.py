@@ -285,4 +285,5 @@ def _collected(
         image_id=ids,
         matcher=job.matcher.name,
         fingerprint=digest_of({"settings": job.settings, "ids": ids.tolist(), "images": images}),
+        digests=np.array([item.digest for item in prepared], dtype=np.str_),
     )

@@ -51,15 +51,6 @@ ABOUT = {
         evidence=FILES,
         gravest="flag",
     ),
-    "same_file_two_persons": _fact(
-        "Does one file stand under two persons?",
-        "Files that are the same byte for byte under different persons.",
-        "flag.",
-        "Mend the labels or remove a copy: each makes a false match that no matcher can avoid.",
-        CHECKING_FACES,
-        evidence=FILES,
-        gravest="flag",
-    ),
     "same_file_one_person": _fact(
         "Does one file stand twice under one person?",
         "Files that are the same byte for byte under one person.",

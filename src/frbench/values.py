@@ -75,6 +75,8 @@ class EmbeddingSet:
         matcher: name of the matcher, as results print it.
         fingerprint: hash of everything that can change the vectors: weights, preprocessing,
             detector, image bytes, code version of the stage, precision.
+        digests: str [N]; SHA-256 of each image file (with its listed landmarks, where a detector
+            takes them from a file), "" where it cannot be read; None where no file was opened.
     """
 
     vectors: Float32s
@@ -83,6 +85,7 @@ class EmbeddingSet:
     image_id: npt.NDArray[np.str_]
     matcher: str
     fingerprint: str
+    digests: npt.NDArray[np.str_] | None = None
 
 
 @dataclass(frozen=True)

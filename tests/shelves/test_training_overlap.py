@@ -68,8 +68,10 @@ def test_each_arm_is_asked_and_the_user_may_tell():
 
 
 def test_nothing_is_said_of_the_unknown():
-    """A matcher that says nothing, and a set that is nobody's, give no finding."""
-    assert TrainingOverlap().findings(evidence("bfw", {"": ()})) == []
+    """A matcher that says nothing cannot be told of; a set that is nobody's gives no finding."""
+    silent = TrainingOverlap().findings(evidence("bfw", {"": ()}))
+    assert [each.level for each in silent] == ["undecided"]
+    assert "trained_on" in silent[0].statement
     assert TrainingOverlap().findings(evidence("mine", {"": ("vggface2",)})) == []
 
 

@@ -116,3 +116,12 @@ def test_passages_are_quoted_from_the_guidance() -> None:
     for passage in passages:
         assert passage.words in words, passage.words
         assert passage.section.partition(",")[0] in words
+
+
+def test_the_list_of_findings_shows_every_rule(capsys: pytest.CaptureFixture[str]) -> None:
+    """``frbench list findings`` has a line for each entry."""
+    from frbench import cli
+
+    assert cli.run(["list", "findings"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"{entry.code} " in shown for entry in catalogue())

@@ -29,10 +29,14 @@ class PastRetention:
         return {}
 
     def findings(self, evidence: AuditEvidence) -> list[Finding]:
-        """One answer, or none where no image has such a date."""
+        """One answer; it cannot be told where no image has such a date."""
         until = evidence.training.table["retained_until"]
         if not until.notna().any():
-            return []
+            text = (
+                f"None of the {integer(len(until))} images has a date of deletion (retained_until)"
+                ": it cannot be told whether any is past it; at least 1 such date is needed."
+            )
+            return [Finding(self.code, "undecided", text, {"group": ALL}, {}, None)]
         row = evidence.composition[evidence.composition["group"] == ALL].iloc[0]
         overdue, dated = int(row["overdue_images"]), int(until.notna().sum())
         if overdue == 0:

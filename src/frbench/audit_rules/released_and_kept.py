@@ -10,7 +10,7 @@ from frbench.audit_rules import AuditEvidence
 from frbench.formatting import decimal, integer, percent
 from frbench.guidance import IMAGES_KEPT, About
 from frbench.page.tables import records
-from frbench.rules._limits import Measured, against
+from frbench.rules._limits import Answer, Measured, against
 from frbench.values import ALL, Finding
 
 
@@ -114,8 +114,9 @@ class ReleasedAndKept:
             for row in records(rows)
         ]
         by_group = {str(row["group"]): row for row in records(rows)}
+        answers = against(self.limit, family, level=self.level)
         found = []
-        for answer, each in zip(against(self.limit, family, level=self.level), family, strict=True):
+        for answer, each in zip(answers, family, strict=True):
             if not answer.beyond:
                 continue
             row = by_group[answer.group]
@@ -127,4 +128,21 @@ class ReleasedAndKept:
             )
             keys = {"label": label, "group": answer.group}
             found.append(Finding(self.code, self.severity, text, keys, self.parameters(), True))
-        return found
+        unsure = [answer for answer in answers if answer.beyond is None]
+        return found + ([self._undecided(label, unsure, by_group)] if unsure else [])
+
+    def _undecided(
+        self, label: str, answers: list[Answer], rows: dict[str, dict[str, Any]]
+    ) -> Finding:
+        words = [
+            f"“{one.group}” ({percent(rows[one.group]['released_low'])} to "
+            f"{percent(rows[one.group]['released_high'])}; {one.needed()} persons would tell, it "
+            f"has {integer(rows[one.group]['subjects'])})"
+            for one in answers
+        ]
+        text = (
+            f"It cannot be told whether the share of people released without charge exceeds "
+            f"{self.limit:g} times that among all images for {'; '.join(words)} ({label})."
+        )
+        keys = {"label": label, "group": [one.group for one in answers]}
+        return Finding(self.code, "undecided", text, keys, self.parameters(), None)

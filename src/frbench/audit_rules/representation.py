@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from frbench.audit_rules import AuditEvidence
-from frbench.formatting import decimal, integer, percent
+from frbench.formatting import decimal, percent
 from frbench.guidance import ARRESTED_MORE, About
 from frbench.page.tables import records
 from frbench.rules._limits import Answer, Measured, against
@@ -109,9 +109,11 @@ class Representation:
     def _undecided(self, label: str, rows: Mapping[str, Row], answers: Sequence[Answer]) -> Finding:
         words = []
         for group in dict.fromkeys(answer.group for answer in answers):
-            needed = [a.persons_needed for a in answers if a.group == group and a.persons_needed]
-            more = f"; about {integer(max(needed))} persons in all would tell" if needed else ""
-            words.append(f"“{group}” ({_ratio(rows[group])}{more})")
+            own = [answer for answer in answers if answer.group == group]
+            most = max(own, key=lambda answer: answer.persons_needed or 0)
+            words.append(
+                f"“{group}” ({_ratio(rows[group])}; {most.needed()} persons in all would tell)"
+            )
         statement = (
             f"It cannot be told whether the share of {'; '.join(words)} departs from the "
             f"population's by more than a factor of {self.limit:g} ({label})."

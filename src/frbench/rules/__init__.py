@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from frbench.guidance import About
-from frbench.values import FaceSet, Finding, Threshold
+from frbench.values import UNLABELLED, FaceSet, Finding, Threshold
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Evidence:
         faces: the set, with who is on it and what is known of its labels.
         change: ChangeTable from the first arm to the second, or None.
         training: per arm, names of the collections that its matcher says it was trained on.
+        repeated: files under two persons (``repeated_files``), or None where no file was opened.
     """
 
     rates: pd.DataFrame
@@ -37,6 +38,7 @@ class Evidence:
     faces: FaceSet
     change: pd.DataFrame | None = None
     training: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    repeated: Mapping[str, Any] | None = None
 
     def points(self) -> Iterator[tuple[str, Threshold]]:
         """Every arm with each of its operating points."""
@@ -44,17 +46,26 @@ class Evidence:
             for threshold in thresholds:
                 yield arm, threshold
 
+    def present(self) -> list[str]:
+        """The groups that have a name and an image in the set."""
+        found = {str(name) for name in self.faces.faces["group"].unique()}
+        return sorted(found - {UNLABELLED})
+
     def rates_at(self, arm: str, threshold: Threshold, kind: str) -> pd.DataFrame:
         """The rows of one kind of error at one operating point."""
-        return _at(self.rates, arm, threshold, kind)
+        return _at(self.rates, arm, threshold.label, kind)
+
+    def rates_at_point(self, arm: str, label: str, kind: str) -> pd.DataFrame:
+        """The same, by the operating point's name."""
+        return _at(self.rates, arm, label, kind)
 
     def gaps_at(self, arm: str, threshold: Threshold, kind: str) -> pd.DataFrame:
         """The differentials of one kind of error at one operating point."""
-        return _at(self.gaps, arm, threshold, kind)
+        return _at(self.gaps, arm, threshold.label, kind)
 
 
-def _at(table: pd.DataFrame, arm: str, threshold: Threshold, kind: str) -> pd.DataFrame:
-    here = (table["arm"] == arm) & (table["operating_point"] == threshold.label)
+def _at(table: pd.DataFrame, arm: str, label: str, kind: str) -> pd.DataFrame:
+    here = (table["arm"] == arm) & (table["operating_point"] == label)
     return table[here & (table["kind"] == kind)]
 
 

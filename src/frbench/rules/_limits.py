@@ -9,9 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from frbench.formatting import integer
 from frbench.values import Float64s
 
 POWER = 0.80
+FEW_PERSONS = 20
+"""Persons below which nothing is said of a group."""
+MOST_TIMES = 1000
+"""Times the persons at hand beyond which a number is not estimated."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +53,19 @@ class Answer:
         group: whose.
         beyond: True when the quantity exceeds the limit, False when it does not, None undecided.
         p_value: of "does not exceed", Holm-adjusted over the family.
-        persons_needed: about how many persons would decide it; None where unknown or decided.
+        persons_needed: about how many persons would decide it; None where it is decided.
+        more: it takes more than so many, and the evidence does not say how many more.
     """
 
     group: str
     beyond: bool | None
     p_value: float
     persons_needed: int | None
+    more: bool = False
+
+    def needed(self) -> str:
+        """``about 2,400`` or ``more than 2,400``, for an open answer."""
+        return f"{'more than' if self.more else 'about'} {integer(self.persons_needed)}"
 
 
 def against(limit: float, family: Sequence[Measured], *, level: float) -> list[Answer]:
@@ -72,8 +83,10 @@ def against(limit: float, family: Sequence[Measured], *, level: float) -> list[A
             beyond = True
         elif _p_value(each, limit, upward=True) <= 1 - level:
             beyond = False
-        needed = _persons_needed(each, limit, level, len(family)) if beyond is None else None
-        answers.append(Answer(each.group, beyond, float(p_value), needed))
+        needed, more = None, False
+        if beyond is None:
+            needed, more = _persons_needed(each, limit, level, len(family))
+        answers.append(Answer(each.group, beyond, float(p_value), needed, more))
     return answers
 
 
@@ -105,23 +118,32 @@ def _p_value(each: Measured, limit: float, *, upward: bool) -> float:
     return float(stats.norm.sf(-distance if upward else distance))
 
 
-def _persons_needed(each: Measured, limit: float, level: float, family: int) -> int | None:
-    """Persons for an 80 % chance of a decision, were the value the truth.
+def _persons_needed(each: Measured, limit: float, level: float, family: int) -> tuple[int, bool]:
+    """Persons for an 80 % chance of a decision, were the value the truth; whether it takes more.
 
     Standard errors shrink with the root of the number of persons (faster where pairs dominate:
-    this errs to the safe side), and the family's correction is taken in full. Rounded up to two
-    digits.
+    this errs to the safe side), and the family's correction is taken in full. Without any error
+    the upper end falls at least as fast as persons are added (the rule of three on persons).
+    Rounded up to two digits.
     """
-    if not (each.value > 0 and math.isfinite(each.value)) or each.value == limit:
-        return None
+    if each.value == 0 and math.isfinite(each.high):
+        return rounded_up(max(each.persons * max(each.high / limit, 1.0), FEW_PERSONS)), False
     error = each.standard_error(upward=each.value < limit)
-    if not math.isfinite(error):
-        return None
+    if not (each.value > 0 and math.isfinite(each.value) and math.isfinite(error)):
+        return rounded_up(max(each.persons, FEW_PERSONS)), True
+    if each.value == limit:
+        return rounded_up(each.persons * MOST_TIMES), True
     tests = family if each.value > limit else 1
     z = float(stats.norm.isf((1 - level) / tests) + stats.norm.ppf(POWER))
     factor = max((z * error / math.log(each.value / limit)) ** 2, 1.0)
-    if factor >= 1000:
-        return None
-    persons = each.persons * factor
-    unit = 10.0 ** max(math.floor(math.log10(max(persons, 1.0))) - 1, 0)
-    return int(math.ceil(persons / unit) * unit)
+    return rounded_up(each.persons * min(factor, MOST_TIMES)), factor >= MOST_TIMES
+
+
+def rounded_up(number: float) -> int:
+    """To two digits.
+
+    >>> rounded_up(2341)
+    2400
+    """
+    unit = 10.0 ** max(math.floor(math.log10(max(number, 1.0))) - 1, 0)
+    return int(math.ceil(number / unit) * unit)

@@ -21,9 +21,10 @@ class EnrolmentGap:
 
     Args:
         limit: ratio.
-        least: rates below this fraction are too small to matter, and are not asked about.
+        least: rates below this fraction are too small to matter.
         level: of the family of groups, by Holm.
         severity: level of a finding beyond the limit.
+        rare: where all rates are below ``least``, no interval may reach further than this.
     """
 
     code = "enrolment_gap"
@@ -41,9 +42,9 @@ class EnrolmentGap:
             "any wrong flag among the groups at 1 - {level}."
         ),
         evidence=(
-            "Two groups of 20 persons; fewer and without a failure it cannot be told. An "
-            "undecided answer names the persons that would settle it. A list of scores shows no "
-            "failures, and is not asked."
+            "Two groups, of which one reaches {least}. Otherwise it cannot be told, unless every "
+            "group's whole interval lies below {rare}. An undecided answer names the persons that "
+            "would settle it. A list of scores shows no failures, and is not asked."
         ),
         severity=("{severity} beyond the limit, undecided, or note where all groups are within."),
         next_step=(
@@ -60,20 +61,23 @@ class EnrolmentGap:
         least: float = 0.005,
         level: float = 0.95,
         severity: str = "flag",
+        rare: float = 0.05,
     ) -> None:
         self.limit, self.least, self.level, self.severity = limit, least, level, severity
+        self.rare = rare
 
     def parameters(self) -> Mapping[str, Any]:
         """For the record."""
         return {
             "limit": self.limit,
             "least": self.least,
+            "rare": self.rare,
             "level": self.level,
             "multiplicity": "holm over groups",
         }
 
     def findings(self, evidence: Evidence) -> list[Finding]:
-        """Per arm: who is beyond, who cannot be told, or that all are within."""
+        """Per arm: who is beyond, who cannot be told, or that all are within or too small."""
         question = Question(
             self.code,
             "FTE",
@@ -82,6 +86,8 @@ class EnrolmentGap:
             self.severity,
             self.parameters(),
             "the mean of the other groups",
+            self.rare,
+            self.least,
         )
         first = {arm: list(points)[:1] for arm, points in evidence.thresholds.items()}
         once = replace(evidence, thresholds=first)

@@ -24,7 +24,8 @@ class FnmrGap(GapToOthers):
         ),
         evidence=(
             "Two groups of persons with two images, and misses in one of them. Without any it "
-            "cannot be told. An undecided answer names the persons that would settle it."
+            "cannot be told, unless every group's whole interval lies below {rare}. An undecided "
+            "answer names the persons that would settle it."
         ),
         severity=("{severity} beyond the limit, undecided, or note where all groups are within."),
         next_step=(

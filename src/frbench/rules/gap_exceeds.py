@@ -23,9 +23,9 @@ class GapExceeds(GapToOthers):
             "method holds the chance of any wrong flag among the groups at 1 - {level}."
         ),
         evidence=(
-            "Two groups, and false matches in one of them. Without any, or in a group without "
-            "comparisons, it cannot be told. An undecided answer names the persons that would "
-            "settle it."
+            "Two groups, and false matches in one of them. Without any it cannot be told, unless "
+            "every group's whole interval lies below the target, or below {rare} where there is no "
+            "target. An undecided answer names the persons that would settle it."
         ),
         severity=("{severity} beyond the limit, undecided, or note where all groups are within."),
         next_step=(

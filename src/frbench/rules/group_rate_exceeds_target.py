@@ -62,15 +62,16 @@ class GroupRateExceedsTarget:
             self.severity,
             self.parameters(),
             "the threshold's target",
+            others=False,
         )
         return question.ask(evidence, lambda arm, point: _multiples(evidence, arm, point))
 
 
-def _multiples(evidence: Evidence, arm: str, threshold: Threshold) -> list[Measured]:
-    """Each group's within-group FMR over the target; none for a threshold without a target."""
+def _multiples(evidence: Evidence, arm: str, threshold: Threshold) -> list[Measured] | None:
+    """Each group's within-group FMR over the target; None for a threshold without a target."""
     target = threshold.target_fmr
     if target is None:
-        return []
+        return None
     own = own_rates(evidence.rates_at(arm, threshold, "FMR"))
     own = own[(own["status"] != "empty") & ~own.index.isin([ALL, UNLABELLED])]
     return [

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from frbench.formatting import decimal
+from frbench.formatting import decimal, integer
 from frbench.guidance import MONITORS, About
 from frbench.rules import Evidence
-from frbench.rules._groups import interval_words
-from frbench.rules._limits import Measured, against
+from frbench.rules._groups import interval_words, own_rates
+from frbench.rules._limits import FEW_PERSONS, Answer, Measured, against
 from frbench.values import ALL, UNLABELLED, Finding
 
 WORDS = {"FMR": "false-match rate", "FNMR": "miss rate"}
@@ -39,8 +40,8 @@ class NoWorseForAnyGroup:
             "union test at {level}); worse when some group's lies above, by Holm."
         ),
         evidence=(
-            "Two matchers on the same images, and errors of the earlier one in every group. An "
-            "undecided answer names the persons that would settle it."
+            "Two matchers on the same images, 20 persons in every group, and errors of the earlier "
+            "matcher. An undecided answer names the persons that would settle it."
         ),
         severity="{severity} where a group is worse, undecided, or note where none is.",
         next_step=(
@@ -105,8 +106,14 @@ class NoWorseForAnyGroup:
             )
             for _, row in known.iterrows()
         ]
-        answers = against(self.margin, family, level=self.level) if family else []
         by_group = {each.group: each for each in family}
+        answers = [
+            # a few persons who did not change have an interval of no width, and show nothing
+            replace(one, beyond=None, persons_needed=FEW_PERSONS)
+            if one.beyond is False and by_group[one.group].persons < FEW_PERSONS
+            else one
+            for one in (against(self.margin, family, level=self.level) if family else [])
+        ]
         silent = [str(name) for name in rows["group"] if str(name) not in by_group]
         worse = [by_group[one.group] for one in answers if one.beyond]
         open_ = [one for one in answers if one.beyond is None]
@@ -126,17 +133,28 @@ class NoWorseForAnyGroup:
         if not open_ and not silent:
             statement = f"{start}is no worse for any of the {len(family)} groups."
             return Finding(self.code, "note", statement, keys, self.parameters(), False)
-        reasons = [_unsure(by_group[one.group], one.persons_needed) for one in open_]
+        reasons = [_unsure(by_group[one.group], one) for one in open_]
+        before = own_rates(evidence.rates_at_point(arms[0], point, kind))
         reasons += [
-            f"“{name}”: no ratio, since no error or no comparison before" for name in silent
+            f"“{name}”: no ratio, since no error or no comparison before"
+            f"{_persons_wanted(before, name)}"
+            for name in silent
         ]
         statement = f"{start}cannot be shown to be no worse for every group: {'; '.join(reasons)}."
         return Finding(self.code, "undecided", statement, keys, self.parameters())
 
 
-def _unsure(each: Measured, needed: int | None) -> str:
-    wish = f"; about {needed:,} persons would decide" if needed else ""
+def _unsure(each: Measured, answer: Answer) -> str:
+    wish = f"; {answer.needed()} persons would decide"
     return f"“{each.group}” {decimal(each.value)} times ({interval_words(each)}, paired{wish})"
+
+
+def _persons_wanted(rates: pd.DataFrame, group: str) -> str:
+    """How many persons would be the least for a group without a ratio."""
+    if group not in rates.index or rates.loc[group, "comparisons"] == 0:
+        return f"; {FEW_PERSONS} persons would be the least"
+    row: Any = rates.loc[group]
+    return f"; more than {integer(max(int(row['subjects']), FEW_PERSONS))} persons would decide"
 
 
 def _persons(evidence: Evidence, arm: str, kind: str) -> dict[str, int]:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from frbench.formatting import decimal, one_in
+from frbench.formatting import decimal, integer, one_in
 from frbench.guidance import REVIEW_OPTIONS, About
 from frbench.rules import Evidence
 from frbench.rules._groups import holm_words, interval_words, percent_level
-from frbench.rules._limits import Measured, against
+from frbench.rules._limits import FEW_PERSONS, Measured, against
 from frbench.values import ALL, UNLABELLED, Finding
 
 WORDS = {
@@ -88,15 +88,30 @@ class RetrainingWidensGap:
         persons = _persons(evidence, arms[-1])
         found = []
         for point, change in evidence.change.groupby("operating_point", sort=False):
-            found += self._disparity(str(point), change, arms)
+            found += self._disparity(str(point), change, arms, persons, evidence)
             found += self._groups(str(point), change, arms, persons)
         return found
 
-    def _disparity(self, point: str, change: pd.DataFrame, arms: Sequence[str]) -> list[Finding]:
+    def _disparity(
+        self,
+        point: str,
+        change: pd.DataFrame,
+        arms: Sequence[str],
+        persons: dict[str, int],
+        evidence: Evidence,
+    ) -> list[Finding]:
         rows = _by_group(change, "FMR gap")
         names = [name for name in self.measures if name in rows]
+        least = min((persons.get(name, 0) for name in evidence.present()), default=0)
         if not names:
-            return []
+            statement = (
+                f"From “{arms[0]}” to “{arms[-1]}”, at {point}, it cannot be told whether the "
+                "groups' false-match rates moved apart: before or after, too few groups have a "
+                f"false match; more than {integer(max(least, FEW_PERSONS))} persons per group "
+                f"would tell, the smallest has {integer(least)}."
+            )
+            keys = {"operating_point": point, "kind": "FMR gap", "group": self.measures[0]}
+            return [Finding(self.code, "undecided", statement, keys, self.parameters())]
         row = rows[names[0]]
         low, high = float(row["low"]), float(row["high"])
         wider = True if low > 1 else False if high < 1 else None
@@ -112,6 +127,14 @@ class RetrainingWidensGap:
             f"({decimal(float(row['ratio']))} times as large; {percent_level(float(row['level']))} "
             f"paired interval {decimal(low)} to {decimal(high)})."
         )
+        if wider is None:
+            value, at = float(row["ratio"]), float(row["level"])
+            one = against(1.0, [Measured(names[0], value, low, high, at, least)], level=self.level)
+            needed = one[0].needed() if one[0].persons_needed is not None else "somewhat more than "
+            statement += (
+                f" {needed[:1].upper()}{needed[1:]} persons per group would tell, the smallest has "
+                f"{integer(least)}."
+            )
         keys = {"operating_point": point, "kind": "FMR gap", "group": names[0]}
         return [Finding(self.code, level, statement, keys, self.parameters(), wider)]
 

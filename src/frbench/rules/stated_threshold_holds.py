@@ -8,7 +8,7 @@ from frbench.formatting import integer
 from frbench.guidance import BUYING, About
 from frbench.rules import Evidence
 from frbench.rules._groups import holm_words, own_rates, percent_level, rate_words
-from frbench.rules._limits import Answer, Measured, against
+from frbench.rules._limits import FEW_PERSONS, Answer, Measured, against
 from frbench.values import ALL, UNLABELLED, Finding, Threshold
 
 
@@ -73,7 +73,18 @@ class StatedThresholdHolds:
                 if measured:
                     answers = against(self.times, measured, level=self.level)
                     found += self._told(arm, threshold, rates, answers, measured)
+            silent = [name for name in (ALL, *evidence.present()) if name not in rates.index]
+            if silent:
+                found.append(self._silent(arm, threshold, silent))
         return found
+
+    def _silent(self, arm: str, threshold: Threshold, groups: list[str]) -> Finding:
+        statement = (
+            f"{_start(arm, threshold)} it cannot be told whether the stated rate holds for "
+            f"{', '.join(map(_whom, groups))}: nothing was compared; {FEW_PERSONS} persons would "
+            "be the least."
+        )
+        return self._finding("undecided", statement, arm, threshold, groups, None)
 
     def _told(
         self,
@@ -166,7 +177,5 @@ def _measured(row: Any) -> str:
 
 def _open(answer: Answer, row: Any, persons: int) -> str:
     words = f"{_whom(answer.group)} ({_measured(row)}"
-    if answer.persons_needed is not None:
-        words += f"; about {integer(answer.persons_needed)} persons would tell, it has "
-        words += integer(persons)
+    words += f"; {answer.needed()} persons would tell, it has {integer(persons)}"
     return words + ")"

@@ -71,11 +71,13 @@ class TrainingOverlap:
         return {"trained_on": list(self.trained_on), "severity": self.severity}
 
     def findings(self, evidence: Evidence) -> list[Finding]:
-        """One per arm whose training data share people with the set."""
+        """One per arm whose training data share people with the set, or are not known."""
         sets = (evidence.faces.name, *evidence.faces.sources)
         found = []
         for arm in evidence.thresholds:
             data = (*evidence.training.get(arm, ()), *self.trained_on)
+            if not data and not evidence.faces.synthetic:
+                found.append(self._unknown(arm, evidence.faces.name))
             for overlap in overlaps(data, sets):
                 who = f"The matcher “{arm}”" if arm else "The matcher"
                 everyone = "the people" if overlap.extent == "all" else "some of the people"
@@ -87,6 +89,15 @@ class TrainingOverlap:
                 keys = {"arm": arm, "benchmark": evidence.faces.name, "training": overlap.one}
                 found.append(Finding(self.code, self.severity, statement, keys, self.parameters()))
         return found
+
+    def _unknown(self, arm: str, benchmark: str) -> Finding:
+        who = f"the matcher “{arm}”" if arm else "the matcher"
+        statement = (
+            f"It cannot be told whether {who} was trained on people of this set: no collection is "
+            "known for it; name at least 1 with rules.training_overlap.trained_on=[…]."
+        )
+        keys = {"arm": arm, "benchmark": benchmark}
+        return Finding(self.code, "undecided", statement, keys, self.parameters())
 
 
 def overlaps(training: Sequence[str], sets: Sequence[str]) -> list[Overlap]:

@@ -153,7 +153,10 @@ def _files(faces: FaceSet, job: Job, stages: Stages, report: Report) -> Bools:
 
 def _overlap(faces: FaceSet, matcher: Any) -> list[Finding]:
     """Whether the matcher was trained on people of the set, as far as that is known."""
-    training = {"": tuple(getattr(matcher, "training_data", ()))}
+    data = tuple(getattr(matcher, "training_data", ()))
+    if not data:
+        return []
+    training = {"": data}
     nothing = pd.DataFrame()
     evidence = Evidence(nothing, nothing, {"": ()}, faces, training=training)
     return TrainingOverlap().findings(evidence)

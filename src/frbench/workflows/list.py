@@ -14,7 +14,12 @@ from frbench.errors import InputError
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Prints every choice of every config group with the first line of its comment."""
+    """Prints every choice of every config group with the first line of its comment.
+
+    ``findings`` prints the catalogue instead: every rule with its question.
+    """
+    if list(arguments) == ["findings"]:
+        return _findings()
     folder = config_dir()
     groups = {p.name: p for p in folder.iterdir() if p.is_dir() and p.name != "local"}
     # no group of its own: what matcher.convention takes
@@ -22,9 +27,8 @@ def command(arguments: Sequence[str]) -> int:
     wanted = list(arguments) or sorted(groups)
     unknown = [name for name in wanted if name not in groups]
     if unknown:
-        raise InputError(
-            f"there is no group {', '.join(unknown)}; there are: {', '.join(sorted(groups))}."
-        )
+        known = ", ".join(sorted([*groups, "findings"]))
+        raise InputError(f"there is no group {', '.join(unknown)}; there are: {known}.")
     table = Table("group", "choice", "what it is", box=None, pad_edge=False)
     for group in wanted:
         for file in sorted(groups[group].glob("*.yaml")):
@@ -32,6 +36,18 @@ def command(arguments: Sequence[str]) -> int:
                 group, file.stem, escape(_first_comment(file.read_text(encoding="utf-8")))
             )
     Console(width=None if Console().is_terminal else 120).print(table)
+    return 0
+
+
+def _findings() -> int:
+    from frbench.catalogue import PAGE, catalogue
+
+    table = Table("id", "asked by", "gravest", "question", box=None, pad_edge=False)
+    for each in catalogue():
+        table.add_row(each.code, each.verb, each.gravest, escape(each.about.question))
+    console = Console(width=None if Console().is_terminal else 140)
+    console.print(table)
+    console.print(f"Thresholds, least evidence and what to do next: {PAGE}")
     return 0
 
 
