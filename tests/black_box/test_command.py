@@ -292,3 +292,14 @@ def test_a_protocols_list_is_asked_and_nothing_else(tmp_path):
     assert as_dict(tally.tail) == {(0, 5): others[0, 5]}
     assert len(tally.listed) == 3
     assert tally.policy == "as listed"
+
+
+def test_a_program_in_this_folder_is_found(tmp_path, monkeypatch):
+    """``./acme`` is the file here, whatever the PATH holds; ``acme`` alone is looked up there."""
+    (tmp_path / "acme").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "acme").chmod(0o700)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=f"matcher.program={tmp_path / 'acme'}, verb info"):
+        CommandMatcher(program="./acme").info()
+    with pytest.raises(InputError, match="is no program that can be run"):
+        CommandMatcher(program="acme")

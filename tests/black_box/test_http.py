@@ -87,6 +87,7 @@ def test_a_server_that_is_not_there_is_one_sentence():
         ("http://192.0.2.7:80", "matcher.remote=true"),
         ("vendor", "is no address"),
         ("http://user:secret@localhost", "password"),
+        ("http://localhost:9?key=secret", "behind"),
     ],
 )
 def test_photographs_stay_here_unless_the_user_says_so(url, words):

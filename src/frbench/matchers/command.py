@@ -32,7 +32,7 @@ class CommandMatcher:
 
     Args:
         program: the executable: a path, or a name on the PATH.
-        arguments: words between the program and the verb.
+        arguments: words between the program and the verb; they stand in the run's record.
         info: YAML file with ``name, version, thresholds`` in place of the verb ``info``.
         name: what results call the matcher; default the vendor's own name.
         revision: any text; change it when the vendor changed something that neither the
@@ -64,7 +64,8 @@ class CommandMatcher:
         tolerance: float = 0.0,
         cache: Path | None = None,
     ) -> None:
-        found = shutil.which(Path(program).expanduser())
+        # a Path would drop the "./" of a program in this folder, and look for it on the PATH
+        found = shutil.which(os.path.expanduser(str(program)))
         if found is None:
             raise InputError(
                 f"matcher.program={program} is no program that can be run; give its path, and "

@@ -192,6 +192,11 @@ def _usable(url: str, remote: bool) -> str:
         raise InputError(f"matcher.url={url} is no address; write e.g. http://127.0.0.1:8000")
     if parts.username or parts.password:
         raise InputError("matcher.url holds a password, which the run's record would keep")
+    if parts.query or parts.fragment:
+        raise InputError(
+            "matcher.url has something behind ? or #, which no call would send on and the run's "
+            "record would keep; give the address alone"
+        )
     if not remote and not _here(parts.hostname):
         raise InputError(
             f"matcher.url={url} is another machine, and photographs would be sent to it; if that "
