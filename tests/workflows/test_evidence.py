@@ -269,6 +269,7 @@ def test_labels_stay_text_in_both_forms(label: str) -> None:
     row = next(line for line in text.splitlines() if line.startswith("| ") and line.endswith("1 |"))
     assert len(re.findall(r"(?<!\\)\|", row)) == 3
     assert not re.search(r"<(?!/?bdi)", plain(label))
+    assert not re.search(r"^- (#|\d+\.|[-+=])", text, re.M)
     assert not re.search(r"(?<!\\)\[", plain(label))
     assert "<script" not in rendered
     assert "<img" not in rendered

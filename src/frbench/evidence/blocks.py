@@ -82,7 +82,13 @@ def markdown(paper: Paper) -> str:
     lines: list[str] = []
     if paper.front:
         lines += ["---", *(f"{key}: {_quoted(value)}" for key, value in paper.front), "---", ""]
-    lines += [f"# {plain(paper.title)}", "", plain(paper.lead), "", f"> {plain(paper.caution)}"]
+    lines += [
+        f"# {plain(paper.title)}",
+        "",
+        starting(paper.lead),
+        "",
+        f"> {starting(paper.caution)}",
+    ]
     for block in paper.blocks:
         lines += ["", *_lines(block)]
     return "\n".join(lines) + "\n"
@@ -93,9 +99,12 @@ def plain(text: str) -> str:
     told = " ".join(label_text(text).split())
     told = told.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     told = re.sub(r"([\\`*_\[\]{}|~$!])", r"\\\1", told)
-    # a bare address would become a link, and a leading sign a list or a heading
-    told = told.replace("://", ":\u2060//")
-    told = re.sub(r"^([-+#=])", r"\\\1", told)
+    return told.replace("://", ":\u2060//")  # a bare address would become a link
+
+
+def starting(text: str) -> str:
+    """The same for the start of a line, where some signs begin a list or a heading."""
+    told = re.sub(r"^([-+#=])", r"\\\1", plain(text))
     return re.sub(r"^(\d+)([.)])", r"\1\\\2", told)
 
 
@@ -104,9 +113,9 @@ def _lines(block: Block) -> list[str]:
         case Heading(text, level):
             return [f"{'#' * level} {plain(text)}"]
         case Paragraph(text):
-            return [plain(text)]
+            return [starting(text)]
         case Bullets(items):
-            return [f"- {plain(item)}" for item in items]
+            return [f"- {starting(item)}" for item in items]
         case Field(question):
             return [f"**{plain(question)}**", "", EMPTY]
         case Rows(caption, heads, rows):
