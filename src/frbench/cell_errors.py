@@ -13,11 +13,13 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
+from frbench.erring_pairs import PairSums, pair_sums
 from frbench.intervals import Weights
-from frbench.listed_trials import person_sums
+from frbench.listed_trials import table_of
+from frbench.person_moments import Moments, moments
 from frbench.resampling import PairTable
-from frbench.trials import Trials, row_sums
-from frbench.values import Float64s, Int64s
+from frbench.trials import Trials, row_sums, row_totals
+from frbench.values import Float64s, Int64s, ScoredPairs, ScoreTally
 
 
 @dataclass(frozen=True)
@@ -25,24 +27,38 @@ class PairErrors:
     """False matches by cell and pair of persons, among known trials.
 
     Attributes:
-        table: errors per pair of persons, without the pooled cell.
+        matches: the false matches.
+        tally: whose images they compare.
         trials: the attempted non-mated comparisons.
     """
 
-    table: PairTable
+    matches: ScoredPairs
+    tally: ScoreTally
     trials: Trials
+
+    @cached_property
+    def table(self) -> PairTable:
+        """Errors per pair of persons, without the pooled cell; slow beside the sums below."""
+        return table_of(self.tally, self.trials.cells, self.matches)
+
+    @cached_property
+    def _sums(self) -> PairSums:
+        return pair_sums(self.tally, self.trials.cells, self.matches, self.trials.factors)
+
+    @property
+    def by_person(self) -> sparse.csr_array:
+        """Sparse int64 [C, S]: errors of each person with all others; the pooled cell last."""
+        return self._sums.by_person
 
     @property
     def persons(self) -> int:
         """S, the length of a row of weights."""
-        return self.table.persons
+        return int(self.by_person.shape[1])
 
-    @cached_property
+    @property
     def errors(self) -> Int64s:
         """int64 [C]."""
-        by_cell = self.table.per_cell(self.table.count).astype(np.int64)
-        by_cell[-1] = by_cell.sum()
-        return by_cell
+        return self._sums.comparisons
 
     @property
     def comparisons(self) -> Int64s:
@@ -60,18 +76,19 @@ class PairErrors:
         return self.trials.disjoint_pairs
 
     @cached_property
-    def _squared_errors(self) -> Float64s:
-        by_cell = self.table.per_cell(self.table.count.astype(np.float64) ** 2)
+    def _squares_and_products(self) -> tuple[Float64s, Float64s]:
+        """float64 [C] each: the sums over pairs of e_ij^2 and of e_ij m_ij."""
+        squares = self._sums.squares
+        if self.trials.factors is not None:
+            return squares, self._sums.products
         if self.trials.divided:
-            by_cell[-1] = np.sum(self.table.pooled.count.astype(np.float64) ** 2)
-        else:
-            by_cell[-1] = by_cell.sum()
-        return by_cell
+            pooled = self.table.pooled.count.astype(np.float64)
+            squares = np.r_[squares[:-1], pooled @ pooled]
+        return squares, self.trials.products(self.table)
 
     @cached_property
-    def _residuals(self) -> sparse.csr_array:
-        """Sparse float64 [C, S]: r_i, a person's errors less what the cell's rate predicts."""
-        return residuals(person_sums(self.table), self.trials.per_person, self._rate)
+    def _moments(self) -> Moments:
+        return moments(self.by_person, self.trials.per_person, self._rate, self.comparisons)
 
     @property
     def _rate(self) -> Float64s:
@@ -87,16 +104,14 @@ class PairErrors:
         p, so that pairs without an error enter through the trials' closed forms.
         Source: Fogliato, Patil and Perona, IJCV 2024, whose triple loop this equals.
         """
-        s2 = self.own_pairs
-        shared = np.maximum(row_sums(self._residuals.power(2)) - 2 * s2, 0.0)
-        return divide(s2 + shared, self.comparisons.astype(np.float64) ** 2)
+        return self._with_shared(self._moments.second)
 
     @cached_property
     def own_pairs(self) -> Float64s:
         """float64 [C]: S2, the part of ``variance`` that a pair of persons has to itself."""
         p = self._rate
-        s2 = self._squared_errors - 2 * p * self.trials.products(self.table)
-        return np.asarray(s2 + p**2 * self.trials.squares)
+        squares, products = self._squares_and_products
+        return np.asarray(squares - 2 * p * products + p**2 * self.trials.squares)
 
     @cached_property
     def guarded_variance(self) -> Float64s:
@@ -106,14 +121,17 @@ class PairErrors:
         takes part in M_i of the N comparisons, and r_i / (1 - M_i / N) is what remains when p is
         estimated without it (the jackknife's residual, HC3 of regression; never below S2).
         """
-        r = left_out(self._residuals, self.trials.per_person, self.comparisons)
-        shared = np.maximum(row_sums(r.power(2)) - 2 * self.own_pairs, 0.0)
+        return self._with_shared(self._moments.apart)
+
+    def _with_shared(self, squared: Float64s) -> Float64s:
+        """(S2 + max(C, 0)) / N^2 with C from the sum of the persons' squared residuals."""
+        shared = np.maximum(squared - 2 * self.own_pairs, 0.0)
         return divide(self.own_pairs + shared, self.comparisons.astype(np.float64) ** 2)
 
     @cached_property
     def carriers(self) -> Float64s:
         """float64 [C]: (sum r_i^2)^2 / sum r_i^4."""
-        return concentration(self._residuals)
+        return divide(self._moments.second**2, self._moments.fourth)
 
     def resampled(self, weights: Weights, *, self_pairs: bool) -> Float64s:
         """float64 [R, C]: sum w_i w_j e_ij / sum w_i w_j m_ij.
@@ -151,17 +169,17 @@ class PersonErrors:
     @cached_property
     def errors(self) -> Int64s:
         """int64 [C]."""
-        return np.asarray(self.by_person.sum(axis=1), dtype=np.int64).reshape(-1)
+        return row_totals(self.by_person)
 
     @cached_property
     def comparisons(self) -> Int64s:
         """int64 [C]."""
-        return np.asarray(self.of_person.sum(axis=1), dtype=np.int64).reshape(-1)
+        return row_totals(self.of_person)
 
     @cached_property
     def subjects(self) -> Int64s:
         """int64 [C]: persons with at least one comparison in the cell."""
-        return np.asarray((self.of_person > 0).sum(axis=1), dtype=np.int64).reshape(-1)
+        return row_totals(self.of_person, above_zero=True)
 
     @property
     def independent(self) -> Int64s:
@@ -169,9 +187,9 @@ class PersonErrors:
         return self.subjects
 
     @cached_property
-    def _residuals(self) -> sparse.csr_array:
-        """Sparse float64 [C, S]: E_i - p m_i."""
-        return residuals(self.by_person, self.of_person, divide(self.errors, self.comparisons))
+    def _moments(self) -> Moments:
+        rate = divide(self.errors, self.comparisons)
+        return moments(self.by_person, self.of_person, rate, self.comparisons)
 
     @cached_property
     def variance(self) -> Float64s:
@@ -179,19 +197,17 @@ class PersonErrors:
 
         Source: Fogliato, Patil and Perona, IJCV 2024, the plug-in variance of the FNMR.
         """
-        spread = row_sums(self._residuals.power(2))
-        return divide(spread, self.comparisons.astype(np.float64) ** 2)
+        return divide(self._moments.second, self.comparisons.astype(np.float64) ** 2)
 
     @cached_property
     def guarded_variance(self) -> Float64s:
         """float64 [C]: ``variance`` with r_i / (1 - m_i / N), as for pairs."""
-        spread = row_sums(left_out(self._residuals, self.of_person, self.comparisons).power(2))
-        return divide(spread, self.comparisons.astype(np.float64) ** 2)
+        return divide(self._moments.apart, self.comparisons.astype(np.float64) ** 2)
 
     @cached_property
     def carriers(self) -> Float64s:
         """float64 [C]: (sum r_i^2)^2 / sum r_i^4."""
-        return concentration(self._residuals)
+        return divide(self._moments.second**2, self._moments.fourth)
 
     def resampled(self, weights: Weights, *, self_pairs: bool) -> Float64s:
         """float64 [R, C]: sum w_i E_i / sum w_i m_i; a person is no pair, so no pairs to add."""

@@ -11,7 +11,7 @@ from scipy import sparse
 from frbench.cell_errors import PairErrors, PersonErrors
 from frbench.cross_set_trials import mated_across
 from frbench.errors import InputError
-from frbench.listed_trials import listed_comparisons, table_of, trials_of
+from frbench.listed_trials import listed_comparisons, trials_of
 from frbench.trials import Cells, Trials, count_table, pairs_within_rows, with_pooled
 from frbench.values import Bools, Int64s, ScoredPairs, ScoreTally
 
@@ -46,8 +46,9 @@ class Counted:
                 "non-mated scores were kept; choose a higher threshold, or compare again with a "
                 "larger largest target FMR"
             )
-        errors = table_of(self.tally, self.cells, tail.take(tail.score >= threshold))
-        found = PairErrors(errors, self.attempted)
+        chosen = tail.score >= threshold
+        matches = tail if chosen.all() else tail.take(np.flatnonzero(chosen))
+        found = PairErrors(matches, self.tally, self.attempted)
         if np.any(found.errors > found.comparisons):
             raise ValueError("the tally lists non-mated matches that its policy never compared")
         return found

@@ -110,6 +110,11 @@ class CrossSet:
         both = np.count_nonzero((groups[0] > 0) & (groups[1] > 0))
         return bool(both > 1 or (groups[0] > 1).any() or (groups[1] > 1).any())
 
+    @property
+    def factors(self) -> None:
+        """Either person may be the probe, so m_ij is a sum of products."""
+        return None
+
     @cached_property
     def disjoint_pairs(self) -> Int64s:
         """Per stratum the smaller side, or half the persons; no more than of the whole cell.

@@ -64,6 +64,11 @@ class Listed:
         by_cell[-1] = np.sum(self.pairs.pooled.count.astype(np.float64) ** 2)
         return by_cell
 
+    @property
+    def factors(self) -> None:
+        """A list follows no arithmetic."""
+        return None
+
     @cached_property
     def disjoint_pairs(self) -> Int64s:
         """An upper bound on pairs that share nobody: pairs listed, smaller side, half of all."""

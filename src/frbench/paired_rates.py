@@ -8,7 +8,6 @@ import numpy as np
 from scipy import sparse, stats
 
 from frbench.cell_errors import CountedErrors, PairErrors, concentration, divide, left_out
-from frbench.listed_trials import person_sums
 from frbench.resampling import PairTable
 from frbench.trials import row_sums
 from frbench.values import Float64s
@@ -32,7 +31,8 @@ class LogChange:
 
     Attributes:
         ratio: after over before; NaN over nothing.
-        spread: standard error of the log of the ratio; NaN where a side has no errors.
+        spread: standard error of the log of the ratio; NaN where a side has no errors, or fewer
+            than ``FEWEST_PERSONS`` take part.
         degrees: Student's degrees of freedom behind it.
     """
 
@@ -52,14 +52,15 @@ def log_change(before: CountedErrors, after: CountedErrors) -> LogChange:
     with np.errstate(divide="ignore", invalid="ignore"):
         rates = [divide(arm.errors, arm.comparisons) for arm in (before, after)]
         ratio = np.divide(rates[1], rates[0])
-        distance = _difference(_by_person(before), _by_person(after), before, after)
+        distance = _difference(before.by_person, after.by_person, before, after)
     trials = before.trials.per_person if isinstance(before, PairErrors) else before.of_person
     guarded = row_sums(left_out(distance, trials, before.comparisons).power(2))
     if isinstance(before, PairErrors) and isinstance(after, PairErrors):
         own = _own_pairs(before, after)
         guarded = own + np.maximum(guarded - 2 * own, 0.0)
     degrees = np.maximum(np.nan_to_num(concentration(distance), nan=np.inf), 1.0)
-    known = (before.errors > 0) & (after.errors > 0)
+    enough = np.diff(trials.indptr) >= FEWEST_PERSONS
+    known = (before.errors > 0) & (after.errors > 0) & enough
     spread = np.where(known, np.sqrt(np.where(known, guarded, 0.0)), np.nan)
     return LogChange(ratio, spread, degrees)
 
@@ -67,7 +68,8 @@ def log_change(before: CountedErrors, after: CountedErrors) -> LogChange:
 def rate_change(before: CountedErrors, after: CountedErrors, *, level: float) -> RateChange:
     """``log_change`` with its interval, log ratio +/- t sqrt(V).
 
-    Arms without any difference have an interval of no width.
+    Arms without any difference have an interval of no width; where the spread is unknown the
+    interval is (0, inf).
     """
     found = log_change(before, after)
     known = ~np.isnan(found.spread)
@@ -77,10 +79,6 @@ def rate_change(before: CountedErrors, after: CountedErrors, *, level: float) ->
         low = np.where(known, found.ratio * np.exp(-reach), 0.0)
         high = np.where(known, found.ratio * np.exp(reach), np.inf)
     return RateChange(found.ratio, low, high)
-
-
-def _by_person(errors: CountedErrors) -> sparse.csr_array:
-    return person_sums(errors.table) if isinstance(errors, PairErrors) else errors.by_person
 
 
 def _share(errors: CountedErrors) -> Float64s:

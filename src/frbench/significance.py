@@ -18,7 +18,6 @@ from scipy import sparse, stats
 from frbench.cell_errors import CountedErrors, PairErrors, divide, residuals
 from frbench.counted import Counted
 from frbench.intervals.wilson_effective import effective_number
-from frbench.listed_trials import person_sums
 from frbench.values import UNLABELLED, Float64s, Int64s, ScoreTally, Threshold
 
 POWER = 0.80
@@ -138,7 +137,7 @@ def group_rates(errors: CountedErrors, names: Sequence[str]) -> GroupRates:
 
 def _by_person(errors: CountedErrors) -> tuple[sparse.csr_array, sparse.csr_array]:
     if isinstance(errors, PairErrors):
-        return person_sums(errors.table), errors.trials.per_person
+        return errors.by_person, errors.trials.per_person
     return errors.by_person, errors.of_person
 
 

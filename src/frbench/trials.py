@@ -102,6 +102,14 @@ class Trials(Protocol):
         ...
 
     @property
+    def factors(self) -> Int64s | None:
+        """int64 [S]: n with m_ij = n_i n_j for every pair compared; None where there is none.
+
+        Where there is, no pair of persons falls into several cells.
+        """
+        ...
+
+    @property
     def disjoint_pairs(self) -> Int64s:
         """int64 [C]: how many pairs of persons sharing nobody the cell can supply."""
         ...
@@ -170,12 +178,13 @@ class AllPairs:
         gross = sparse.csr_array(reach @ self.images.T)
         net = sparse.csr_array(gross - self._with_self)
         net.eliminate_zeros()
+        net.sort_indices()
         return net
 
     @cached_property
     def total(self) -> Int64s:
         """N = (1'X P X'1 - sum_i x_i P x_i') / 2 = sum_i M_i / 2: each pair has two persons."""
-        return np.asarray(self.per_person.sum(axis=1), dtype=np.int64).reshape(-1) // 2
+        return row_totals(self.per_person) // 2
 
     @cached_property
     def squares(self) -> Float64s:
@@ -190,13 +199,20 @@ class AllPairs:
             chosen, mask = self._mask(cell)
             a = overlap[np.ix_(chosen, chosen)]
             everything[cell] = np.sum(mask * (a @ mask @ a))
-        own = self._with_self.astype(np.float64)
-        return (everything - row_sums(own.multiply(own))) / 2.0
+        own = self._with_self
+        row = np.repeat(np.arange(len(self.cells)), np.diff(own.indptr))
+        squared = np.bincount(row, own.data.astype(np.float64) ** 2, minlength=len(self.cells))
+        return (everything - squared) / 2.0
 
     @cached_property
     def divided(self) -> bool:
         """Whether some person has images in several classes."""
         return bool((np.diff(self.images.indptr) > 1).any())
+
+    @cached_property
+    def factors(self) -> Int64s | None:
+        """Where nobody has images in two classes, how many each person has."""
+        return None if self.divided else row_totals(self.images)
 
     @cached_property
     def disjoint_pairs(self) -> Int64s:
@@ -214,15 +230,7 @@ class AllPairs:
         return np.asarray(np.minimum(found, taking_part // 2), dtype=np.int64)
 
     def products(self, errors: PairTable) -> Float64s:
-        """sum(P o (X' E X)) with E the upper-triangular error counts of the cell.
-
-        Where nobody has images in two classes, m_ij is the product of two counts of images.
-        """
-        if not self.divided:
-            images = row_sums(self.images)
-            by_cell = errors.per_cell(errors.count * images[errors.first] * images[errors.second])
-            by_cell[-1] = by_cell.sum()
-            return by_cell
+        """sum(P o (X' E X)) with E the upper-triangular error counts of the cell."""
         result = np.zeros(len(self.cells))
         for cell in range(len(self.cells)):
             pooled = cell == self.cells.pooled
@@ -295,3 +303,10 @@ def with_pooled(
 def row_sums(table: sparse.csr_array) -> Float64s:
     """float64 [rows]: the sum of each row of a sparse table."""
     return np.asarray(table.sum(axis=1), dtype=np.float64).reshape(-1)
+
+
+def row_totals(table: sparse.csr_array, *, above_zero: bool = False) -> Int64s:
+    """int64 [rows]: the sum of each row of whole numbers, or how many of them are above zero."""
+    counted = table.data > 0 if above_zero else table.data
+    sums = np.concatenate([[0], np.cumsum(counted, dtype=np.int64)])
+    return np.asarray(np.diff(sums[table.indptr]), dtype=np.int64)
