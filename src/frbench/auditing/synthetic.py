@@ -150,7 +150,7 @@ class SyntheticCustody:
             {
                 "people": self._people,
                 "images": self._images,
-                "arrests": {k: float(v) for k, v in self._arrests.items()},
+                "arrests": {k: float(v) for k, v in self._arrests.items() if v != 1},
                 "seed": self._seed,
                 "stream": self._stream,
                 "renderer": renderer_digest(),
