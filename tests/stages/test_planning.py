@@ -14,6 +14,7 @@ from frbench.errors import InputError
 from frbench.planning import Components, components_of, plan
 from frbench.runs import plain, write_tally
 from frbench.significance import group_rates, pairwise
+from frbench.workflows.plan import command
 from worlds import population
 
 
@@ -116,3 +117,20 @@ def test_the_verb_reads_a_pilot_and_writes_json(tmp_path, capsys):
     assert cli.run(["plan", "fmrr=1"]) == 2
     assert cli.run(["plan", "fmr=one"]) == 2
     assert cli.run(["plan", f"pilot={tmp_path / 'none'}"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("word", "words"),
+    [
+        ("ratio=[2]", "is not a number"),
+        ("images=[1.5]", "must be whole"),
+        ("groups=2.7", "must be whole"),
+        ("groups=1e400", "is not finite"),
+        ("arm=before", "give pilot=RUNDIR too"),
+        ("output=/no/such/folder/plan.json", "cannot be written"),
+    ],
+)
+def test_settings_are_refused_in_a_sentence_and_never_rounded(word, words):
+    """Half an image is no image; a path that is not there is no fault of frbench."""
+    with pytest.raises(InputError, match=words):
+        command([word])

@@ -43,6 +43,8 @@ def command(arguments: Sequence[str]) -> int:
         print(HELP)
         return 0
     chosen = {**DEFAULTS, **_parsed(arguments)}
+    if chosen["arm"] and chosen["pilot"] is None:
+        raise InputError(f"arm={chosen['arm']} is a matcher of a pilot; give pilot=RUNDIR too")
     components, source = _components(chosen)
     images = [int(each) for each in chosen["images"]]
     table = plan(
@@ -72,7 +74,11 @@ def command(arguments: Sequence[str]) -> int:
         settings = {key: chosen[key] for key in DEFAULTS if key != "output"}
         settings |= {"pair": components.pair, "person": components.person}
         rows = table.to_dict("records")
-        write_json(Path(str(chosen["output"])).expanduser(), {"settings": settings, "plan": rows})
+        place = Path(str(chosen["output"])).expanduser()
+        try:
+            write_json(place, {"settings": settings, "plan": rows})
+        except OSError as cause:
+            raise InputError(f"output={place}: cannot be written ({cause.strerror})") from cause
     return 0
 
 
@@ -94,9 +100,13 @@ def _parsed(arguments: Sequence[str]) -> dict[str, Any]:
             raise InputError(f"{key}={value} is not a number") from None
         if key == "images" and not isinstance(found[key], list):
             found[key] = [found[key]]
-        numbers = found[key] if isinstance(found[key], list) else [found[key]]
+        numbers = found[key] if key == "images" else [found[key]]
         if any(isinstance(each, bool) or not isinstance(each, int | float) for each in numbers):
             raise InputError(f"{key}={value} is not a number")
+        if any(not math.isfinite(each) for each in numbers):
+            raise InputError(f"{key}={value} is not finite")
+        if key in ("images", "groups") and any(each != int(each) for each in numbers):
+            raise InputError(f"{key}={value} must be whole")
     return found
 
 
