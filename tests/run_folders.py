@@ -79,7 +79,12 @@ def run_folder(folder, tally, thresholds, *, matcher="m", config=CONFIG, labels=
         "code": {"revision": "0" * 40, "dirty": False},
         "packages": {"numpy": "2"},
         "machine": {"python": "3.11"},
-        "benchmark": {"name": "world", "labels_sha256": labels, "synthetic": True},
+        "benchmark": {
+            "name": "world",
+            "labels_sha256": labels,
+            "synthetic": True,
+            "groups": list(tally.groups),
+        },
         "matchers": [{"arm": "", "name": matcher, "fingerprint": matcher}],
         "thresholds": [threshold_row("", each) for each in thresholds],
         **record,

@@ -99,11 +99,16 @@ def write_table(folder: Path, name: str, table: pd.DataFrame) -> None:
     In the CSV a text that a spreadsheet would run as a formula is given a leading apostrophe.
     """
     table.to_parquet(folder / f"{name}.parquet", index=False)
+    (folder / f"{name}.csv").write_text(csv_text(table), encoding="utf-8", newline="\n")
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """The table as CSV, with formulas disarmed as ``write_table`` says."""
     safe = table.copy()
     for column in safe.columns:
         if not pd.api.types.is_numeric_dtype(safe[column]):
             safe[column] = safe[column].map(_defused, na_action="ignore")
-    safe.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    return str(safe.to_csv(index=False, lineterminator="\n"))
 
 
 def _defused(text: Any) -> Any:

@@ -42,8 +42,19 @@ class Words:
         return self.choice(key, ("false", "true")) == "true"
 
 
-def words_of(arguments: Sequence[str], known: Sequence[str], flags: Sequence[str] = ()) -> Words:
+def words_of(
+    arguments: Sequence[str],
+    known: Sequence[str],
+    flags: Sequence[str] = (),
+    *,
+    open_prefix: str | None = None,
+) -> Words:
     """The arguments apart; a folder whose name holds ``=``, as a sweep's do, is a name.
+
+    Args:
+        known: settings that take a value.
+        flags: settings that may stand alone, for true.
+        open_prefix: how settings begin that are taken whatever follows.
 
     Raises:
         InputError: a setting that is not known, or one without its value.
@@ -56,8 +67,9 @@ def words_of(arguments: Sequence[str], known: Sequence[str], flags: Sequence[str
         if not word.startswith("-") and (not equals or Path(word).expanduser().exists()):
             names.append(word)
             continue
-        key = key.replace("-", "_")
-        if key not in (*known, *flags):
+        free = open_prefix is not None and key.startswith(open_prefix)
+        key = key if free else key.replace("-", "_")
+        if not free and key not in (*known, *flags):
             raise InputError(_unknown(word, key, (*known, *flags)))
         if not equals:
             value = "true" if key in flags else next(waiting, "")
