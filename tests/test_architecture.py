@@ -15,7 +15,7 @@ PACKAGE = ROOT / "src" / "frbench"
 SHELVES = (
     *("benchmarks", "detectors", "matchers", "intervals", "measures", "rules"),
     *("references", "audit_rules", "mixes"),
-    *("policies", "collectors", "learners", "simulation_rules"),
+    *("policies", "collectors", "learners", "simulation_rules", "monitor_rules"),
 )
 GROUND = {"errors", "values", "tables"}
 STAGES = {

@@ -1,4 +1,4 @@
-"""The pages on the loop show what the code does."""
+"""The pages on simulation and monitoring show what the code does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-@pytest.mark.parametrize("name", ["simulate.md"])
+@pytest.mark.parametrize("name", ["simulate.md", "monitor.md"])
 def test_the_examples_of_a_page_give_what_it_prints(name: str) -> None:
     """Runs a page's session from top to bottom."""
     OmegaConf.register_new_resolver("frbench.partial", lambda final: final, replace=True)
