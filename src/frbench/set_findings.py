@@ -135,7 +135,9 @@ def about_labels(
             )
 
 
-def about_groups(groups: pd.DataFrame, cells: tuple[Int64s, Int64s], report: Report) -> None:
+def about_groups(
+    faces: FaceSet, groups: pd.DataFrame, cells: tuple[Int64s, Int64s], report: Report
+) -> None:
     """Groups without comparisons, groups of few persons, persons with one image."""
     named = groups[(groups["group"] != UNLABELLED) & (groups["images"] > 0)]
     gone = [str(name) for name in groups.loc[groups["images"] == 0, "group"]]
@@ -176,7 +178,9 @@ def about_groups(groups: pd.DataFrame, cells: tuple[Int64s, Int64s], report: Rep
             f"false match, {_least(best)}.",
             groups=[str(name) for name in few["group"]],
         )
-    alone, persons = int(groups["persons_with_one_image"].sum()), int(groups["persons"].sum())
+    # not the sum over groups: a person whose label is missing on one image stands in two of them
+    images = faces.faces["subject_id"].value_counts()
+    alone, persons = int((images == 1).sum()), len(images)
     if alone:
         report.add(
             "one_image",

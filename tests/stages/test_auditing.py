@@ -436,3 +436,36 @@ def test_self_defined_codes_meet_the_census() -> None:
             told = part.expected("ethnicity", [code])
             assert told is not None
             assert told.category[code].lower() == wanted
+
+
+def test_better_labelling_is_no_rising_share(tmp_path: Path) -> None:
+    """Labels that were missing at first and are not now raise nobody's share of the labelled."""
+    rng = np.random.default_rng(5)
+    quarter = np.repeat(np.arange(8), 600)
+    kind = rng.choice(["Black", "White"], len(quarter), p=[0.2, 0.8])
+    known = rng.random(len(quarter)) < np.where(quarter < 4, 0.5, 1.0)
+    rows = people(list(np.where(known, kind, "")), [1] * len(quarter))
+    rows["captured"] = [f"{2023 + q // 4}-{3 * (q % 4) + 2:02d}-15" for q in quarter]
+    # a date that stands for "unknown" is no reason to compare one image with all others
+    rows.loc[0, "captured"] = "1900-01-01"
+    rows["sex"] = rng.choice(["f", "m", ""], len(rows))
+    training = loaded(tmp_path, rows)
+    told = pd.concat(
+        [history(training, each) for each in group_rows(training, ["ethnicity", "sex"])]
+    )
+    found = RisingShare().findings(AuditEvidence(training, pd.DataFrame(), pd.DataFrame(), told))
+    assert not [each for each in found if each.level == "watch"]
+    assert not any(UNLABELLED in each.statement for each in found)
+
+
+@pytest.mark.parametrize(("unknown", "level"), [(0.9, "undecided"), (0.01, "note")])
+def test_unknown_disposals_are_no_all_clear(tmp_path: Path, unknown: float, level: str) -> None:
+    """That nobody is known to be released means little where most disposals are unknown."""
+    rows = people(["a", "b"] * 50, [1] * 100)
+    rows["disposal"] = ["see file" if at < 100 * unknown else "charged" for at in range(100)]
+    training = loaded(tmp_path, rows)
+    table = composition(training, group_rows(training, ["ethnicity"])[0], None, as_of=DAY)
+    evidence = AuditEvidence(training, table, pd.DataFrame(), pd.DataFrame(columns=["label"]))
+    (found,) = ReleasedAndKept().findings(evidence)
+    assert found.level == level
+    assert f"isposal of {100 * unknown:.0f} " in found.statement

@@ -117,6 +117,17 @@ def test_a_clean_set_passes_and_a_spoilt_one_does_not(tmp_path: Path, check) -> 
     assert "p00_0.png of p00; p01_0.png of p01" in words
 
 
+def test_a_person_in_two_groups_is_one_person(tmp_path: Path, check) -> None:
+    """With a label missing on one of two images a person still has two images."""
+    rows = build(tmp_path, persons=6)
+    rows.loc[[1, 3], "sex"] = None
+    rows = pd.concat([rows, rows.iloc[[0]].assign(path="x.png", subject_id="p99")])
+    picture(7).save(tmp_path / "x.png")
+    _, record, _ = check(rows, "groups.by=[sex]")
+    (told,) = [f["statement"] for f in record["findings"] if f["code"] == "one_image"]
+    assert told.startswith("1 of 7 persons (14.3 %) have one image")
+
+
 def test_settings_and_paths_that_lead_nowhere_end_with_status_2(tmp_path: Path, check) -> None:
     """One sentence, no file written."""
     rows = build(tmp_path, persons=4)

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from frbench.audit_rules import AuditEvidence
+from frbench.auditing.manifest import UNKNOWN
 from frbench.formatting import decimal, integer, percent
 from frbench.guidance import IMAGES_KEPT, About
 from frbench.page.tables import records
@@ -41,7 +42,8 @@ class ReleasedAndKept:
             "among the groups at 1 - {level}."
         ),
         evidence=(
-            "A column disposal; without it it cannot be told. An undecided answer names the "
+            "A column disposal; without it, or where none such is seen and the disposals of more "
+            "than the share {share} are unknown, it cannot be told. An undecided answer names the "
             "persons that would settle it."
         ),
         severity="{severity}, watch, undecided, or note where there is none.",
@@ -76,21 +78,30 @@ class ReleasedAndKept:
             )
             return [Finding(self.code, "undecided", text, {}, self.parameters(), None)]
         whole = evidence.composition[evidence.composition["group"] == ALL]
-        found = [self._all(records(whole)[0])] if len(whole) else []
+        unknown = int((evidence.training.table["disposal"] == UNKNOWN).sum())
+        found = [self._all(records(whole)[0], unknown)] if len(whole) else []
         for label, rows in evidence.groups():
             found += self._between(label, rows, records(whole)[0])
         return found
 
-    def _all(self, row: dict[str, Any]) -> Finding:
+    def _all(self, row: dict[str, Any], unknown: int) -> Finding:
         images, share = int(row["released_images"]), float(row["released_share"])
         keys = {"group": ALL}
+        apart = f" The disposal of {integer(unknown)} further images is unknown." if unknown else ""
+        if images == 0 and unknown > self.share * row["images"]:
+            text = (
+                f"The disposal of {integer(unknown)} of {integer(row['images'])} images is "
+                "unknown, and none of the others shows a person released without charge: it "
+                "cannot be told whether such images are kept; complete the column disposal."
+            )
+            return Finding(self.code, "undecided", text, keys, self.parameters(), None)
         if images == 0:
-            text = "No image of a person released without charge is in the training set."
+            text = f"No image of a person released without charge is in the training set.{apart}"
             return Finding(self.code, "note", text, keys, self.parameters(), False)
         text = (
             f"{integer(images)} of {integer(row['images'])} images ({percent(share)}) show people "
             "who were released without charge or against whom no further action was taken; ask "
-            "under which power each is kept, and whether it may be used for training."
+            f"under which power each is kept, and whether it may be used for training.{apart}"
         )
         beyond = bool(row["released_low"] > self.share)
         return Finding(

@@ -10,10 +10,11 @@ import pandas as pd
 from scipy import stats
 
 from frbench.audit_rules import AuditEvidence
+from frbench.auditing.composition import is_unlabelled
 from frbench.formatting import decimal, integer, percent
 from frbench.guidance import ACCUMULATES, About
 from frbench.rules._limits import Answer, Measured, against
-from frbench.values import UNLABELLED, Finding, Float64s
+from frbench.values import Finding, Float64s
 
 QUARTERS = 4
 """Quarters below which nothing is said of a trend."""
@@ -66,11 +67,13 @@ class RisingShare:
         """Per label: whose share rose, of whom it cannot be told, or that nobody's did."""
         found: list[Finding] = []
         for label, rows in evidence.history.groupby("label", sort=False):
-            periods = sorted(rows["period"].unique())
+            # without a label nobody has a share: where labelling got better, every share would rise
+            known = rows[~rows["group"].astype(str).map(is_unlabelled) & (rows["images"] > 0)]
+            periods = sorted(known["period"].unique())
             if len(periods) < QUARTERS:
                 found.append(self._too_short(str(label), len(periods)))
             else:
-                found += self._label(str(label), rows, periods[len(periods) // 2])
+                found += self._label(str(label), known, periods[len(periods) // 2])
         if evidence.history.empty:
             found.append(self._too_short("any label", 0))
         return found
@@ -87,7 +90,7 @@ class RisingShare:
         halves = [
             rows[half].groupby("group", sort=True)["subjects"].sum() for half in (~late, late)
         ]
-        names = [str(name) for name in sorted(rows["group"].unique()) if name != UNLABELLED]
+        names = [str(name) for name in sorted(rows["group"].unique())]
         totals = [int(half.sum()) for half in halves]
         counts = [half.reindex(names, fill_value=0).to_numpy(dtype=float) for half in halves]
         shares = [each / max(total, 1) for each, total in zip(counts, totals, strict=True)]

@@ -95,7 +95,7 @@ def run(job: Job, stages: Stages) -> Checked:
         groups = group_table(faces, usable, cells)
         by = tuple(filter(None, faces.about.get("grouped_by", "").split(", ")))
         about_labels(loaded, job.groups, by, job.check.unlabelled, report)
-        about_groups(groups, cells, report)
+        about_groups(faces, groups, cells, report)
         report.findings += _overlap(faces, job.matcher)
     report.findings.sort(key=lambda finding: LEVELS.index(finding.level))
     return Checked(faces, groups, report)
