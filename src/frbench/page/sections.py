@@ -11,6 +11,7 @@ from frbench import figures
 from frbench.formatting import decimal, label_text, one_in
 from frbench.page.curves import det_panels, error_curve
 from frbench.page.difference_tables import PER_GROUP, change_table, gap_table
+from frbench.page.evidence_sections import carried_section, tests_section
 from frbench.page.frontier import frontier_figure, frontier_table
 from frbench.page.model import Page, Part, Section
 from frbench.page.scores import score_panels
@@ -24,6 +25,7 @@ from frbench.values import ALL
 
 def sections(page: Page, counts: pd.DataFrame) -> list[Section]:
     """The sections of the page in reading order, those without data left out."""
+    heads = {point: _at(page, point) for point in page.points}
     every = [
         _change(page),
         _false_matches(page),
@@ -31,6 +33,8 @@ def sections(page: Page, counts: pd.DataFrame) -> list[Section]:
         _misses(page),
         _failures(page, counts),
         _gaps(page),
+        tests_section(page, heads),
+        carried_section(page, heads),
         _curves(page),
         _frontier(page),
         _scores(page),
