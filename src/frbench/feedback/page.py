@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from frbench.feedback.world import World
-from frbench.formatting import decimal, percent, scientific
+from frbench.formatting import decimal, percent, power, scientific
 from frbench.page.charts import Interval, Line, interval_chart, line_chart, vertical_span
 from frbench.page.document import Document, Words, page_table
 from frbench.page.model import Part, Section
@@ -53,10 +54,17 @@ LIMITS = (
     "A fixed watchlist size, one image a person, and searches whose comparisons are independent.",
 )
 
+
+def _compact(value: float) -> str:
+    """A power of ten as such, short enough for an axis; other numbers in full."""
+    exponent = math.log10(value) if value > 0 else math.nan
+    return power(round(exponent)) if abs(exponent - round(exponent)) < 1e-9 else scientific(value)
+
+
 PANELS = (
     ("share", "Who is in the training images?", "share of the images", percent, False),
-    ("fmr", "How often are two people of a group taken for one?", "FMR", scientific, True),
-    ("fpir", "How often does a search raise a false alert?", "FPIR", scientific, True),
+    ("fmr", "How often are two people of a group taken for one?", "FMR", _compact, True),
+    ("fpir", "How often does a search raise a false alert?", "FPIR", _compact, True),
 )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from frbench.formatting import decimal, percent, scientific
+from frbench.formatting import decimal, percent, power, scientific
 from frbench.page.charts import Line, line_chart, vertical_span
 from frbench.page.document import Document, Words, page_table
 from frbench.page.model import Part, Section
@@ -85,7 +86,7 @@ def monitor_page(
 def _series(watched: pd.DataFrame) -> list[Section]:
     sections = []
     told: dict[str, tuple[str, str, Words]] = {
-        "rate": ("How did each group's rate go?", "rate", scientific),
+        "rate": ("How did each group's rate go?", "rate", percent),
         "disparity": ("How did each group's rate go beside the others'?", "ratio", _times),
     }
     for measure, (heading, axis, words) in told.items():
@@ -126,7 +127,7 @@ def _series(watched: pd.DataFrame) -> list[Section]:
                 x_name="day",
                 y_name="wager",
                 reference=float(rows["bar"].iloc[0]),
-                words=_times,
+                words=_compact,
                 x_words=_day_of(days),
             )
             for at, (group, line) in enumerate(evidence.items())
@@ -186,7 +187,7 @@ def _runs(timeline: pd.DataFrame) -> Section:
     ):
         gap = str(kind).endswith("gap")
         log = gap or kind == "FMR"
-        words: Words = _times if gap else scientific if kind == "FMR" else percent
+        words: Words = _times if gap else _compact if kind == "FMR" else percent
         lines = {
             str(group): Line(
                 group_name(group),
@@ -289,3 +290,9 @@ def _people(people: pd.DataFrame) -> Section:
 
 def _times(value: float) -> str:
     return f"×{decimal(value)}" if value == value else "–"
+
+
+def _compact(value: float) -> str:
+    """A power of ten as such, short enough for an axis; other numbers in full."""
+    exponent = math.log10(value) if value > 0 else math.nan
+    return power(round(exponent)) if abs(exponent - round(exponent)) < 1e-9 else scientific(value)
