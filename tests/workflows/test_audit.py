@@ -130,6 +130,27 @@ def test_overlap_is_found_by_id_file_and_likeness(tmp_path: Path) -> None:
     assert not table.loc["face template", "checked"]
 
 
+def test_images_that_were_not_looked_at_are_counted(tmp_path: Path) -> None:
+    """Absent files, names too long and paths out of the root are not opened, and that is said."""
+    for name in ("in/a.png", "in/b.png", "outside.png"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        Image.effect_noise((32, 32), 90).save(tmp_path / name)
+    paths = ["a.png", "b.png", "gone.png", "../outside.png", "n" * 5000, ""]
+    rows = pd.DataFrame({"path": paths, "subject_id": list("pqrstu"), "sex": list("fmfmfm")})
+    rows.to_csv(tmp_path / "in" / "training.csv", index=False)
+    test = pd.DataFrame({"path": ["outside.png"], "subject_id": ["v"], "sex": ["f"]})
+    test.to_csv(tmp_path / "test.csv", index=False)
+    done = audit(
+        f"training_set.path={tmp_path / 'in' / 'training.csv'}",
+        *("reference=none", f"output={tmp_path / 'o'}", f"cache={tmp_path / 'c'}"),
+        *("benchmark=manifest", f"benchmark.path={tmp_path / 'test.csv'}"),
+    )
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "o" / "overlap.csv").set_index("way")
+    assert table.loc["identical file", "shared"] == 0
+    assert "4 of 6 training images are not under the root" in table.loc["identical file", "note"]
+
+
 def test_combinations_with_a_missing_part_are_counted_apart(tmp_path: Path) -> None:
     """A third of the labels missing: combinations are judged among those with both labels."""
     rng = np.random.default_rng(8)

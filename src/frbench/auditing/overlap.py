@@ -6,6 +6,7 @@ most of all for the groups that were trained on most.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,8 @@ import pandas as pd
 
 from frbench.auditing.manifest import OVERLAP_COLUMNS, TrainingSet
 from frbench.comparison import ComparisonSpec, compare, compare_sets
+from frbench.contained_paths import path_faults
+from frbench.formatting import integer
 from frbench.image_hashes import ImageHash, hash_images
 from frbench.near_duplicates import near_pairs
 from frbench.progress import Report
@@ -45,7 +48,7 @@ def overlap(
         cache: where hashes are kept.
     """
     rows = [_by_person(training, benchmark)]
-    present = _present(training, root)
+    present, absent = _present(training, root)
     if present is None:
         why = f"the training images are not under {root}"
         rows += [_unchecked("identical file", why), _unchecked("near-identical image", why)]
@@ -60,6 +63,9 @@ def overlap(
         rows.append(_unchecked("face template", f"the training images are not under {root}"))
     else:
         rows.append(_by_template(training, present, root, benchmark, embed))
+    for row in rows[1:]:
+        if row["checked"]:
+            row["note"] = f"{row['note']} {absent}".strip()
     return pd.DataFrame(rows, columns=list(OVERLAP_COLUMNS))
 
 
@@ -96,14 +102,22 @@ def _by_person(training: TrainingSet, benchmark: FaceSet) -> dict[str, Any]:
     return _row("person id", "persons", shared, len(people), note=note)
 
 
-def _present(training: TrainingSet, root: Path) -> pd.DataFrame | None:
-    """The rows whose image is there; None where not one of the first hundred is."""
-    table = training.table.assign(person=training.person)
-    table = table[table["path"].notna() & (table["path"] != "")]
-    if not any((root / path).is_file() for path in table["path"].head(100)):
-        return None
-    there = np.array([(root / path).is_file() for path in table["path"]])
-    return table[there].reset_index(drop=True)
+def _present(training: TrainingSet, root: Path) -> tuple[pd.DataFrame | None, str]:
+    """The rows whose image is there, None where not one of the first hundred is; and how many
+    others there are. A path that leads out of the root is not followed."""
+    whole = training.table.assign(person=training.person)
+    table = whole[whole["path"].notna() & (whole["path"] != "")]
+    # unlike Path.is_file, which raises for a name that is too long
+    if not any(os.path.isfile(root / path) for path in table["path"].head(100)):
+        return None, ""
+    table = table[[os.path.isfile(root / path) for path in table["path"]]]
+    table = table[[not fault for fault in path_faults(root, table["path"])]]
+    absent = len(whole) - len(table)
+    said = (
+        f"{integer(absent)} of {integer(len(whole))} training images are not under the root and "
+        "were not looked at."
+    )
+    return table.reset_index(drop=True), said if absent else ""
 
 
 def _by_hash(
