@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import importlib
 import io
 import os
@@ -110,8 +111,10 @@ def _hydra_verb(verb: str, task: Callable[[Any], int], arguments: list[str]) -> 
     OmegaConf.register_new_resolver("frbench.partial", partial, replace=True)
     OmegaConf.register_new_resolver("frbench.measured", _measured, replace=True)
     statuses: list[int] = []
+    sweeps: set[str] = set()
 
     def job(cfg: Any) -> None:
+        sweeps.update(_sweep_folder())
         statuses.append(guarded(lambda: task(cfg)))
         if statuses[-1] == INTERRUPTED:
             raise KeyboardInterrupt
@@ -135,7 +138,29 @@ def _hydra_verb(verb: str, task: Callable[[Any], int], arguments: list[str]) -> 
             f"{cause.filename}: cannot be written ({cause.strerror}); choose another folder with "
             "output=DIR."
         )
+    if verb == "evaluate":
+        jobs = len(statuses)
+        statuses += [guarded(functools.partial(_aggregated, each, jobs)) for each in sorted(sweeps)]
     return _worst(statuses)
+
+
+def _sweep_folder() -> set[str]:
+    """The folder of the sweep that the running job belongs to, if it belongs to one."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    hydra = HydraConfig.get()
+    return {str(hydra.sweep.dir)} if hydra.mode == RunMode.MULTIRUN else set()
+
+
+def _aggregated(folder: str, jobs: int) -> int:
+    """Ends a sweep with one table and one page; a sweep without any run has failed already."""
+    from frbench.run_collection.sweep import write_sweep
+
+    if not any(Path(folder).glob("*/run.json")):
+        return DONE
+    print(f"Sweep: {write_sweep(Path(folder), jobs=jobs) / 'report.html'}")
+    return DONE
 
 
 def home_expanded(word: str) -> str:

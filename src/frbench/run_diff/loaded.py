@@ -99,7 +99,8 @@ def run_folders(names: Sequence[str]) -> list[Path]:
     for name in names:
         folder = Path(name).expanduser()
         inside = sorted(file.parent for file in folder.glob("*/run.json"))
-        whole = [one for one in inside if not one.name.startswith(".")]
+        # the page over a sweep stands among its runs and is none
+        whole = [one for one in inside if not one.name.startswith(".") and one.name != "sweep"]
         found += [folder] if (folder / "run.json").is_file() or not whole else whole
     return found
 
