@@ -130,6 +130,20 @@ def test_overlap_is_found_by_id_file_and_likeness(tmp_path: Path) -> None:
     assert not table.loc["face template", "checked"]
 
 
+def test_labels_that_were_not_looked_at_are_named(tmp_path: Path) -> None:
+    """A label with more values than an automatic choice takes is no secret."""
+    rows = pd.DataFrame({"subject_id": [f"p{at}" for at in range(60)]})
+    rows["sex"] = ["f", "m"] * 30
+    rows["town"] = [f"t{at % 20}" for at in range(60)]
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    done = audit(
+        f"training_set.path={tmp_path / 't.csv'}", "reference=none", f"output={tmp_path / 'o'}"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "columns “town” were not looked at" in done.stdout
+    assert "columns “town” were not looked at" in (tmp_path / "o" / "report.html").read_text()
+
+
 def test_images_that_were_not_looked_at_are_counted(tmp_path: Path) -> None:
     """Absent files, names too long and paths out of the root are not opened, and that is said."""
     for name in ("in/a.png", "in/b.png", "outside.png"):

@@ -85,7 +85,7 @@ def audit_page(
         banner="Synthetic people: nobody in this training set is real."
         if training.synthetic
         else "",
-        limits=[*_untested(composition), *LIMITS],
+        limits=[*not_looked_at(training, composition), *_untested(composition), *LIMITS],
         methods=METHODS,
         downloads={**tables, "faults": training.faults},
     )
@@ -104,6 +104,16 @@ def _facts(
         ("Day of the audit", f"{as_of:%d %B %Y}"),
         ("Rows left out", integer(training.rows - len(training.table))),
     ]
+
+
+def not_looked_at(training: TrainingSet, composition: pd.DataFrame) -> list[str]:
+    """A sentence where the manifest has labels that the audit was not asked for."""
+    left = [label for label in training.labels if label not in set(composition["label"])]
+    if not left:
+        return []
+    shown = ", ".join(f"“{label_text(each)}”" for each in left[:8])
+    more = f" and {len(left) - 8} more" if len(left) > 8 else ""
+    return [f"The manifest's columns {shown}{more} were not looked at; by=[…] names them."]
 
 
 def _untested(composition: pd.DataFrame) -> list[str]:

@@ -29,7 +29,7 @@ from frbench.auditing.composition import (
 from frbench.auditing.divergence import divergence
 from frbench.auditing.history import history, sources
 from frbench.auditing.manifest import OVERLAP_COLUMNS, TrainingSet
-from frbench.auditing.page import BANNER, audit_page
+from frbench.auditing.page import BANNER, audit_page, not_looked_at
 from frbench.config import Builder, resolved
 from frbench.errors import InputError
 from frbench.formatting import decimal, integer, label_text, percent, shorten
@@ -328,6 +328,7 @@ def _summary(training: TrainingSet, table: pd.DataFrame) -> list[Any]:
             f"{integer(len(training.table))} images"
         )
     )
+    shown += [Text(said, style="dim") for said in not_looked_at(training, table)]
     for label, rows in table.groupby("label", sort=False):
         if "/" in str(label) and len(rows) > 30:
             continue
