@@ -178,7 +178,9 @@ def person_variances(repeats: int, folder: Path) -> list[Row]:
     def whole() -> object:
         return variances(compare(embedded, faces, EVERYTHING), chosen.value)
 
-    found = side_by_side([lambda: variances(tally, chosen.value), whole], 5 * repeats)
+    # one after the other: torch's idle threads go on spinning for a while after ``whole``
+    runs = [lambda: variances(tally, chosen.value), whole]
+    found = [side_by_side([run], 5 * repeats)[0] for run in runs]
     slow = statistics.median(theirs["seconds"])
     slower = slow + theirs["seconds_scoring"]
     work = "variances of FMR and FNMR, 200 persons with 4 images, from "

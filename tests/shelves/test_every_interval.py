@@ -173,6 +173,13 @@ def test_clopper_pearson_to_the_printed_digits():
     assert tuple(f"{end:.9f}" for end in ends[10, 200]) == ("0.024234165", "0.090027538")
 
 
+def test_rule_of_three_to_the_printed_digits():
+    """0/300: 3/n is 0.01; the exact one-sided bound, the upper end at 90 %, is 0.009936082."""
+    found = ClopperPearson(level=0.9).bounds(Counts(0, 300), rng=np.random.default_rng(0))
+    assert f"{found.high[0]:.9f}" == "0.009936082"
+    assert found.high[0] < 3 / 300 == 0.01
+
+
 def test_modified_ends_to_the_printed_digits():
     """One error in 1000: lower 5.129329e-5; and its mirror image at 999."""
     n = np.array([1000, 1000])

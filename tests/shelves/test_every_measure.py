@@ -149,6 +149,17 @@ def test_custody_search_rates_to_the_printed_digits():
     assert found == ["137.5", "1.7296", "5.7394", "0.38155", "0.57233"]
 
 
+def test_relative_mean_difference_to_the_printed_digits():
+    """The worked example's FMR: NIST's prose describes twice the Gini coefficient, 0.766667."""
+    pairs = np.abs(FMR[:, None] - FMR[None, :])
+    assert f"{pairs.mean() / FMR.mean():.6f}" == f"{2 * Gini().of(FMR):.6f}" == "0.766667"
+
+
+def test_custody_search_ratio_of_two_named_groups():
+    """The same search engine, Black women at 9.9 % and Black men at 0.4 %: a ratio of 24.75."""
+    assert f"{MaxMinRatio().of(np.array([0.099, 0.004])):.2f}" == "24.75"
+
+
 @pytest.mark.parametrize("n", [2, 3, 8])
 def test_gini_of_one_erring_group(n):
     """Only one group errs: plain (n - 1) / n, corrected 1."""
