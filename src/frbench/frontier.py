@@ -49,7 +49,11 @@ class FrontierSpec:
     def __post_init__(self) -> None:
         if not isinstance(self.points, int) or self.points < 0:
             raise InputError(f"points={self.points} must be a whole number, not negative")
+        if not isinstance(self.watchlist or {}, Mapping):
+            raise InputError(f"watchlist={self.watchlist} must be like {{north: 500, south: 1500}}")
         object.__setattr__(self, "watchlist", dict(self.watchlist or {}))
+        if self.watchlist:
+            Watchlist(self.watchlist)
 
 
 def frontier(

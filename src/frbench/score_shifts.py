@@ -25,6 +25,7 @@ def score_shifts(tally: ScoreTally, *, arm: str = "") -> pd.DataFrame:
     if moments is None:
         return pd.DataFrame(columns=list(SHIFT_COLUMNS))
     count, mean, spread, error, source = moments
+    spread = np.where(count > 1, spread, np.nan)  # one score has no spread, not a spread of 0
     rows = []
     for at, name in [(len(tally.groups), ALL), *names]:
         shift = divide_signed(mean[:, at] - mean[:, -1], spread[:, -1])

@@ -118,3 +118,13 @@ def test_no_scores_no_shifts():
     empty = ScoredPairs(none, none, np.zeros(0))
     lonely = replace(world(), mated=empty, tail=empty, floor=-np.inf)
     assert score_shifts(lonely)["d_prime"].isna().all()
+
+
+def test_a_single_score_has_no_spread():
+    """One mated pair in a group: a standard deviation of 0 would swell d' by the root of two."""
+    tally = population(np.random.default_rng(2), fmr=[0.3, 0.3], persons=[30, 1], images=2)
+    table = score_shifts(replace(tally, floor=-np.inf)).set_index("group")
+    assert table.loc["g1", "mated"] == 1
+    assert np.isnan(table.loc["g1", "mated_sd"])
+    assert np.isnan(table.loc["g1", "d_prime"])
+    assert table.loc["g0", "mated_sd"] > 0

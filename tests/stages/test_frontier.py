@@ -110,3 +110,10 @@ def test_the_figure_is_described_and_marks_the_operating_point():
     shown = frontier_table(table, "caption")
     assert len(shown.columns) == len(shown.rows[0]) == 10
     assert any(row[-1].text == "score >= 0.25" for row in shown.rows)
+
+
+@pytest.mark.parametrize("watchlist", [500, {"north": -5}, {"north": 0}, {"north": 1.5}])
+def test_an_impossible_watchlist_is_refused_with_the_configuration(watchlist):
+    """Said before anything is read, not when the matcher has run."""
+    with pytest.raises(InputError, match="watchlist"):
+        FrontierSpec(watchlist=watchlist)

@@ -136,3 +136,11 @@ def test_the_further_tables_of_a_run(stored, tmp_path):
     assert set(run.table("score_shifts")["group"]) == {"all", "f", "m"}
     assert len(run.thresholds) == 1
     assert len(run.findings) > 0
+
+
+def test_a_covariate_that_is_not_there_is_said_before_the_matcher_runs(
+    stored: Path, tmp_path: Path
+) -> None:
+    """Hours of a matcher are not spent before a word of the command line is found wrong."""
+    done, _ = evaluate(stored, tmp_path, "none", "matcher.path=no.npz", "explain.by=[qualitty]")
+    assert "explain.by names qualitty" in done.err

@@ -31,9 +31,11 @@ def tests_section(page: Page, heads: Mapping[str, str]) -> Section | None:
         "tests",
         "Which groups differ for sure, and what would have been seen? (tests)",
         (
-            "“Cannot tell” is not “no difference”: read the smallest ratio that could have been "
-            "found beside it. “Equivalent” means that a difference beyond the margin is excluded. "
-            "Persons are the units; p-values are adjusted over the pairs of one kind of error.",
+            "“Cannot tell” is not “no difference”: read beside it the smallest ratio that could "
+            "have been found four times in five. “Equivalent” means that a difference beyond the "
+            "margin is excluded. Persons are the units; p-values are adjusted over the pairs of "
+            "one kind of error, by Holm (any wrong answer) and by Benjamini and Hochberg, BH (the "
+            "share of wrong ones).",
         ),
         parts,
     )

@@ -38,8 +38,8 @@ def pairs_table(rows: pd.DataFrame, caption: str, *, arms: bool) -> PageTable:
         Column("Of", words=True),
         Column(f"Ratio ({level_of(rows)} interval)"),
         Column("p (Holm)"),
-        Column("p (Benjamini and Hochberg)"),
-        Column("Smallest ratio it could find"),
+        Column("p (BH)"),
+        Column("Could find"),
         Column("Answer", words=True),
     ]
     body = []

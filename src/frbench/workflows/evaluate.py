@@ -23,6 +23,7 @@ from frbench.calibration import split_persons
 from frbench.comparison import compare
 from frbench.embedding import check_images, embed
 from frbench.errors import InputError
+from frbench.explaining import strata_of
 from frbench.extras import extra_tables
 from frbench.gaps import differentials, paired_change
 from frbench.groups import assign_groups
@@ -51,6 +52,8 @@ def run(config: EvaluateConfig, stages: Stages) -> Results:
     with stages("reading the set") as progress:
         whole = assign_groups(config.benchmark.load(progress=progress), config.groups)
     grouped = whole
+    if config.explain.by:  # a column that is not there is said now, not after the matcher has run
+        strata_of(grouped.faces, config.explain.by)
     if config.embedding.choice == "skip":
         seen = [_templates(grouped, arm, config, stages, ", first look") for arm in config.arms]
         grouped = without_left_out(grouped, seen)
