@@ -143,4 +143,4 @@ def test_a_covariate_that_is_not_there_is_said_before_the_matcher_runs(
 ) -> None:
     """Hours of a matcher are not spent before a word of the command line is found wrong."""
     done, _ = evaluate(stored, tmp_path, "none", "matcher.path=no.npz", "explain.by=[qualitty]")
-    assert "explain.by names qualitty" in done.err
+    assert "explain.by names qualitty" in done.stderr
