@@ -19,7 +19,7 @@ from frbench.frame import Run, open_run
 from frbench.jobs import Outcome, save_outcome
 from frbench.judging import LEVELS
 from frbench.page.tables import records
-from frbench.run_collection.sweep_page import sweep_page
+from frbench.run_collection.sweep_page import short_values, sweep_page
 from frbench.run_diff.inputs import differences, said
 from frbench.run_diff.loaded import LoadedRun, letter_of
 from frbench.staging import staged
@@ -219,13 +219,15 @@ def _gravest(run: Run) -> str:
 def _findings(sweep: Sweep) -> list[Finding]:
     """Per run its gravest finding; jobs that left nothing are one of their own."""
     found = []
-    for run in sweep.runs:
+    names = {key: short_values(list(values)) for key, values in sweep.parameters.items()}
+    for at, run in enumerate(sweep.runs):
+        called = " · ".join(names[key][values[at]] for key, values in sweep.parameters.items())
         level, mine = _gravest(run), _findings_of(run)
         if not level or level == "note":
             continue
         same = [one for one in mine if one["level"] == level]
         more = f" (and {len(same) - 1} more)" if len(same) > 1 else ""
-        statement = f"{run.folder.name}: {same[0]['statement']}{more}"
+        statement = f"{called or run.folder.name}: {same[0]['statement']}{more}"
         found.append(Finding(str(same[0]["code"]), level, statement, {"run": run.folder.name}))
     if sweep.missing:
         numbers = ", ".join(map(str, sweep.missing))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from frbench.formatting import label_text, percent, ratio_text, scientific
+from frbench.formatting import label_text, percent, ratio_text, scientific, shorten
 from frbench.page.charts import Interval, interval_chart
 from frbench.page.document import Document
 from frbench.page.model import Part, Section
@@ -147,7 +147,8 @@ def _table(table: pd.DataFrame, names: Mapping[str, Mapping[str, str]]) -> PageT
     heads += [Column("Gravest finding", words=True)]
     body = []
     for row in records(table):
-        cells = [Cell(label_text(row["run"] + (f" ({row['arm']})" if row["arm"] else "")))]
+        arm = f" ({row['arm']})" if row["arm"] else ""
+        cells = [Cell(shorten(label_text(row["run"]), 32) + label_text(arm) * bool(arm))]
         cells += [Cell(label_text(names[key][str(row[f"param:{key}"])])) for key in names]
         cells += [Cell(label_text(row[key])) for key in ("matcher", "set", "operating_point")]
         cells.append(Cell(f"{float(row['threshold']):.4g}", float(row["threshold"])))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from frbench.formatting import decimal, label_text, percent, rate_text, scientific
+from frbench.formatting import decimal, label_text, percent, rate_text, scientific, shorten
 from frbench.page.charts import Interval, interval_chart
 from frbench.page.document import Document, page_table
 from frbench.page.model import Part, Section
@@ -270,6 +270,10 @@ def _beside(found: Compared, point: str, kind: str) -> Part | None:
     return Part(heading=heading, figure=figure, table=table, folded=True)
 
 
+def _short(label: object) -> str:
+    return shorten(label_text(label), 60)
+
+
 def _ranking(found: Compared) -> Section | None:
     if found.ranking is None:
         return None
@@ -278,14 +282,13 @@ def _ranking(found: Compared) -> Section | None:
         meets = row["answer"] == "meets"
         rows.append(
             (
-                Cell(f"{row['run']}: {label_text(row['matcher'])}"),
+                Cell(f"{row['run']}: {_short(row['matcher'])}"),
                 Cell(rank_text(row)),
                 Cell("meets the rate" if meets else "not shown to meet it"),
                 Cell(f"{float(row['threshold']):.4g}" if meets else "–", float(row["threshold"])),
                 Cell(share(row, "tmr") if meets else "–", float(row["tmr"])),
-                Cell(f"{label_text(row['least_group'])}: {share(row, 'least')}" if meets else "–"),
-                Cell(f"{label_text(row['worst_group'])}: at most {float(row['worst_high']):.2g}"),
-                Cell(label_text(row["reason"] or "–")),
+                Cell(f"{_short(row['least_group'])}: {share(row, 'least')}" if meets else "–"),
+                Cell(f"{_short(row['worst_group'])}: at most {float(row['worst_high']):.2g}"),
             )
         )
     heads = (
@@ -296,7 +299,6 @@ def _ranking(found: Compared) -> Section | None:
         Column("Yield (TMR)"),
         Column("Recognised least", words=True),
         Column("Worst group's FMR", words=True),
-        Column("Remark", words=True),
     )
     able = [row for row in records(found.ranking) if row["answer"] == "meets"]
     figure = None
@@ -304,7 +306,7 @@ def _ranking(found: Compared) -> Section | None:
         figure = interval_chart(
             [
                 Interval(
-                    f"{row['run']}: {row['matcher']}",
+                    f"{row['run']} · {row['matcher']}",
                     float(row["tmr"]),
                     float(row["tmr_low"]),
                     float(row["tmr_high"]),
@@ -321,6 +323,7 @@ def _ranking(found: Compared) -> Section | None:
         f"Approved: no group's false-match rate above {rate:g}. Each run stands at the lowest "
         "threshold at which the upper limit of its worst group meets that.",
         _first_of(found),
+        *[f"{row['run']}: {row['reason']}." for row in records(found.ranking) if row["reason"]],
     ]
     table = PageTable("Runs by yield at the approved rate", heads, tuple(rows))
     return Section("ranking", "Who yields most?", plain, [Part(figure=figure, table=table)])
