@@ -50,6 +50,8 @@ class Handler(BaseHTTPRequestHandler):
                 STATE["together"] -= 1
 
     def _post(self, body, dice, tenth):
+        if MODE == "slow":
+            time.sleep(0.1)
         if MODE == "busy" and tenth:
             with LOCK:
                 STATE["not_before"] = time.monotonic() + 0.2

@@ -48,10 +48,19 @@ def test_counts_are_those_of_a_double_loop(tmp_path, mode):
     assert as_dict(tally.tail) == others
     assert np.flatnonzero(~tally.enrolled).tolist() == [27]
     assert record["stated"] == [{"fmr": 0.1, "score": -5.0}]
-    assert 1 < seen["most"] <= 4
+    assert seen["most"] <= 4
     # three calls may be on their way when the first of them is refused
     if mode == "busy":
         assert seen["too_early"] <= 3 * (seen["calls"] // 10)
+
+
+def test_a_slow_server_is_asked_several_things_at_once(tmp_path):
+    """Calls overlap, and never more of them than the server was promised."""
+    faces = number_set(tmp_path / "set", persons=4)
+    with serving("slow") as url:
+        counted(faces, HttpMatcher(url=url, references=8))
+        seen = httpx.get(f"{url}/counters").json()
+    assert 1 < seen["most"] <= 4
 
 
 def test_an_image_on_which_the_server_hangs_fails_alone(tmp_path):
