@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -378,6 +379,9 @@ def test_hostile_labels_stay_text_in_every_file(tmp_path, capsys) -> None:
     assert diff.command([str(one), str(two), f"output={place}"]) == 0
     printed = capsys.readouterr().out
     assert "<script>" not in printed
+    for block in printed.split("\n\n"):
+        rows = [line for line in block.splitlines() if line.startswith("|")]
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) <= 1, block
     page = (place / "report.html").read_text()
     assert "<script>alert" not in page.replace("\\u003c", "<")[: page.index('id="tables"')]
     assert "<img" not in page

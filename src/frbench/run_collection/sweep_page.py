@@ -103,7 +103,7 @@ def _all(
             float(row["worst_fmr"]),
             float(row["worst_low"]),
             float(row["worst_high"]),
-            f"group {label_text(row['worst_group'])}",
+            f"group {shorten(label_text(row['worst_group']), 20)}",
         )
         for row in rows
     ]

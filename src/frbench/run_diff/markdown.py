@@ -190,8 +190,10 @@ def _ranking(found: Compared) -> list[str]:
                 row["answer"],
                 f"{float(row['threshold']):.4g}" if meets else "–",
                 share(row, "tmr") if meets else "–",
-                f"{escaped(row['least_group'], 30)}: {share(row, 'least')}" if meets else "–",
-                f"{escaped(row['worst_group'], 30)}: at most {float(row['worst_high']):.2g}",
+                escaped(row["least_group"], 30) if meets else "–",
+                share(row, "least") if meets else "–",
+                escaped(row["worst_group"], 30),
+                f"at most {float(row['worst_high']):.2g}",
                 escaped(row["reason"] or "–", 200),
             ]
         )
@@ -202,7 +204,9 @@ def _ranking(found: Compared) -> list[str]:
         "threshold",
         "yield (TMR)",
         "least recognised",
-        "worst FMR",
+        "its TMR",
+        "worst group",
+        "its FMR",
     ]
     rate = found.approved.worst_group_fmr
     return [

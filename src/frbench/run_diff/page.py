@@ -271,7 +271,8 @@ def _beside(found: Compared, point: str, kind: str) -> Part | None:
 
 
 def _short(label: object) -> str:
-    return shorten(label_text(label), 60)
+    """A label beside numbers: isolated, so that one written right to left leaves them in place."""
+    return f"\u2068{shorten(label_text(label), 60)}\u2069"
 
 
 def _ranking(found: Compared) -> Section | None:
