@@ -20,6 +20,7 @@ from frbench.page.document import digest, house_templates, pretty
 from frbench.page.embedding import embedded
 from frbench.page.model import Page
 from frbench.page.sections import sections
+from frbench.page.threshold_points import threshold_points
 from frbench.values import Finding, Histogram, Threshold
 
 
@@ -76,6 +77,8 @@ def render_report(run: ReportData) -> str:
         tables=run.tables,
     )
     benchmark = run.record.get("benchmark") or {}
+    points, sliders = threshold_points(run.histograms, run.groups, run.thresholds)
+    downloads = _downloads(run) | ({"thresholds": points} if len(points) else {})
     return environment.get_template("report.html.j2").render(
         run=run,
         record=run.record,
@@ -96,8 +99,9 @@ def render_report(run: ReportData) -> str:
         script=Markup(script),
         style_hash=digest(style),
         script_hash=digest(script),
-        tables=embedded(_downloads(run)),
-        downloads=list(_downloads(run)),
+        tables=embedded(downloads),
+        downloads=list(downloads),
+        sliders=sliders,
     )
 
 

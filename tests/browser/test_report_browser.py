@@ -137,6 +137,47 @@ def test_the_chooser_shows_one_operating_point(visit, pages) -> None:
     assert set(page.locator("[data-op]").evaluate_all(shown)) == {"FMR 0.01"}
 
 
+def test_the_slider_shows_the_precomputed_rates(visit, pages) -> None:
+    """It starts at the operating threshold; an arrow key moves a step to stricter rates."""
+    page = visit(pages["one"])
+    slider = page.get_by_label("Scores from this value on count as a match")
+    told = page.locator(".slider output")
+    rows = page.locator(".slider tbody tr")
+    assert float(told.inner_text()) == pytest.approx(0.412, abs=0.02)
+    assert rows.count() == 8
+    before, start = float(told.inner_text()), rows.last.inner_text()
+    slider.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    assert float(told.inner_text()) > before
+    assert slider.get_attribute("aria-valuetext") == told.inner_text()
+    assert rows.last.inner_text() != start
+    chosen, embedded = page.evaluate(
+        """() => {
+          const table = JSON.parse(document.getElementById("tables").textContent).thresholds;
+          const of = (name) => { const c = table.find((one) => one.name === name);
+            return c.codes ? c.codes.map((k) => c.values[k]) : c.values; };
+          const step = Number(document.querySelector(".slider input").value);
+          const at = [...new Set(of("threshold"))][step];
+          const row = of("threshold").lastIndexOf(at);
+          return [at, of("fnmr")[row]];
+        }"""
+    )
+    histogram = one_arm(targets=(1e-3, 1e-2)).histograms[""]
+    missed = histogram.counts[0, 7, 7][histogram.edges[:-1] < chosen - 1e-6].sum()
+    assert embedded == pytest.approx(missed / histogram.counts[0, 7, 7].sum(), rel=1e-5)
+    page.emulate_media(media="print")
+    assert not page.locator(".slider").is_visible()
+
+
+def test_the_slider_takes_hostile_labels_as_text(visit, pages) -> None:
+    """Labels of the slider's table, made by script, are text and no element."""
+    page = visit(pages["hostile"])
+    assert page.locator(".slider tbody th", has_text="<script>alert('x')</script>").is_visible()
+    assert page.locator("img").count() == 0
+    assert page.said == []
+
+
 def test_it_is_complete_without_script(visit, pages) -> None:
     """With scripts off, every operating point and table shows, and no dead button."""
     page = visit(pages["one"], java_script_enabled=False)

@@ -101,6 +101,50 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }));
 
+  const column = (table, name) => {
+    const found = table.find((one) => one.name === name);
+    return found.codes ? found.codes.map((code) => found.values[code]) : found.values;
+  };
+  const oneIn = (rate) => {
+    if (rate === 0) return "none seen";
+    return rate > 0.5 ? `${(100 * rate).toPrecision(2)} %`
+      : `1 in ${Number((1 / rate).toPrecision(2)).toLocaleString("en-GB")}`;
+  };
+  const share = (rate) => rate === 0 ? "none seen" : `${Number((100 * rate).toPrecision(2))} %`;
+  all(".slider").forEach((part) => {
+    const arms = column(tables.thresholds, "arm");
+    const [score, group, fmr, fnmr, few] = ["threshold", "group", "fmr", "fnmr", "few_errors"]
+      .map((name) => column(tables.thresholds, name).filter((_, row) => arms[row] === part.dataset.arm));
+    const steps = [...new Set(score)];
+    const input = part.querySelector("input");
+    const output = part.querySelector("output");
+    const body = part.querySelector("tbody");
+    const show = () => {
+      const chosen = steps[Number(input.value)];
+      output.textContent = chosen.toPrecision(4);
+      input.setAttribute("aria-valuetext", output.textContent);
+      body.replaceChildren(...score.flatMap((value, row) => {
+        if (value !== chosen) return [];
+        const line = document.createElement("tr");
+        const name = document.createElement("th");
+        name.scope = "row";
+        const isolated = document.createElement("bdi");
+        isolated.textContent = group[row];
+        name.append(isolated);
+        const star = few[row] ? "*" : "";
+        line.append(name, ...[oneIn(fmr[row]), share(fnmr[row])].map((text) => {
+          const cell = document.createElement("td");
+          cell.textContent = text + star;
+          return cell;
+        }));
+        return [line];
+      }));
+    };
+    input.value = input.dataset.start;  // a reloaded page keeps what stood there before
+    input.addEventListener("input", show);
+    show();
+  });
+
   addEventListener("beforeprint", () => all("details").forEach((part) => {
     part.dataset.was = part.open ? "open" : "closed";
     part.open = true;
