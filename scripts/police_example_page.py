@@ -66,10 +66,12 @@ STEPS = (
         "The small network that ships with frbench, before and after it was retrained on images "
         "like these, looks at the same balanced set of other synthetic people. One threshold holds "
         "for everybody.",
-        "Less training data of a group, more false matches within it: here it is the lighter and "
-        "older men, whom the store hardly holds. Which group suffers depends on the data and the "
-        "network; that some group does is the point.",
-        (0, "False-match rate within each group, before and after, with intervals over persons"),
+        "Groups that the store hardly holds are told apart worse. Which group suffers most depends "
+        "on the data and the network; that some group does is the point.",
+        (
+            0,
+            "False-match rate within each group, before (circle) and after (diamond)",
+        ),
     ),
     Step(
         "3_retrain",
@@ -81,7 +83,7 @@ STEPS = (
         "The demo trains briefly, on few people, so that it ends within minutes; its intervals are "
         "as wide as that makes them, and where they cannot decide, the finding says so. `frbench "
         "retrain` alone takes all seven recipes, three seeds and three times the steps.",
-        (0, "Change of the false-match rate by recipe"),
+        (0, "The disparity that each option leaves, over that before retraining"),
     ),
     Step(
         "4_simulate",
@@ -92,7 +94,7 @@ STEPS = (
         "lists what was stated instead of measured.",
         "The ranking is this illustration's. Why reweighting the training images does not undo a "
         "watchlist that is filled from custody: [simulating the feedback loop](simulate.md).",
-        (0, "The course of the false-alert rates over the rounds, under each policy"),
+        (0, "Disparity of the false-alert rates after the last round, under each policy"),
     ),
     Step(
         "5_monitor",
@@ -122,9 +124,9 @@ The [guidance for public bodies]({source}) tells the story in one paragraph:
 
 `scripts/demo` plays it with the five verbs that answer it, real training included:
 
-| step | verb | seconds of work |
-|---|---|---|
-{seconds}
+| step | verb |
+|---|---|
+{steps}
 
 What each finding means, at which threshold, and what to do next: [the catalogue](findings.md).
 """
@@ -133,12 +135,8 @@ What each finding means, at which threshold, and what to do next: [the catalogue
 def main(folder: Path) -> None:
     """Writes the page and a picture per step; raises where a run is missing."""
     records = {step.run: read(folder / step.run / "run.json") for step in STEPS}
-    seconds = "\n".join(
-        f"| {step.title} | `frbench {records[step.run]['verb']}` "
-        f"| {sum(records[step.run]['seconds'].values()):.0f} |"
-        for step in STEPS
-    )
-    parts = [INTRODUCTION.format(source=guidance.SOURCE, seconds=seconds)]
+    steps = "\n".join(f"| {step.title} | `frbench {records[step.run]['verb']}` |" for step in STEPS)
+    parts = [INTRODUCTION.format(source=guidance.SOURCE, steps=steps)]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium")
         page = browser.new_page(viewport={"width": 1100, "height": 900}, color_scheme="light")
@@ -162,7 +160,7 @@ def section(number: int, step: Step, folder: Path, record: dict[str, Any], image
         "",
         f"> {step.passage.words}",
         "",
-        f"`frbench {record['verb']} {' '.join(typed(record))}`",
+        f"`{' '.join(['frbench', record['verb'], *typed(record)])}`",
         "",
         step.before,
         "",
