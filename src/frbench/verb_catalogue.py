@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from frbench.guidance import INFLUENCES_ARRESTS, LIMITED_DATA, MONITORS, REVIEW_OPTIONS, About
+from frbench.guidance import (
+    INFLUENCES_ARRESTS,
+    LIMITED_DATA,
+    MONITORS,
+    REVIEW_OPTIONS,
+    WORKS_AS_INTENDED,
+    About,
+)
 from frbench.set_catalogue import ABOUT as CHECK
 
 RETRAIN = {
@@ -70,4 +77,21 @@ DIFF = {
         gravest="note",
     ),
 }
-BY_VERB: Mapping[str, Mapping[str, About]] = {"check": CHECK, "retrain": RETRAIN, "diff": DIFF}
+SWEEP = {
+    "job_without_a_run": About(
+        question="Did every job of a sweep leave a run?",
+        measure="Jobs of the sweep without a complete run folder.",
+        threshold="Any.",
+        evidence="None: every job is counted.",
+        severity="watch.",
+        next_step="Read what the job said, mend its input, and run the same command again.",
+        answers=WORKS_AS_INTENDED,
+        gravest="watch",
+    ),
+}
+BY_VERB: Mapping[str, Mapping[str, About]] = {
+    "check": CHECK,
+    "retrain": RETRAIN,
+    "diff": DIFF,
+    "evaluate --multirun": SWEEP,
+}
