@@ -83,10 +83,10 @@ SWEEP = {
         measure="Jobs of the sweep without a complete run folder.",
         threshold="Any.",
         evidence="None: every job is counted.",
-        severity="watch.",
+        severity="undecided, always.",
         next_step="Read what the job said, mend its input, and run the same command again.",
         answers=WORKS_AS_INTENDED,
-        gravest="watch",
+        gravest="flag",
     ),
 }
 BY_VERB: Mapping[str, Mapping[str, About]] = {
