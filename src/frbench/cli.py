@@ -11,6 +11,7 @@ import difflib
 import functools
 import importlib
 import io
+import logging
 import os
 import re
 import sys
@@ -175,6 +176,13 @@ def home_expanded(word: str) -> str:
 def _measured(matcher: str, benchmark: str) -> str:
     """What a run's folder is named after; a list of scores has no matcher of ours."""
     return benchmark if benchmark == "scores" else f"{matcher}_{benchmark}"
+
+
+def _hear_ourselves() -> None:
+    """Undoes the configuration system's silencing of every logger for our own warnings."""
+    ours = logging.getLogger("frbench")
+    ours.disabled = False
+    ours.setLevel(logging.WARNING)
 
 
 @contextmanager

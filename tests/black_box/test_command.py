@@ -128,7 +128,7 @@ def test_a_pair_that_crashes_the_program_is_a_failed_comparison(tmp_path):
         ("nan", "scores.tsv line 1: status 0 with the score nan"),
         ("words", "with the score 'good', no number"),
         ("short", "lines for"),
-        ("short_status", "status.tsv has 7 lines for 8 items"),
+        ("short_status", "status.tsv has "),
         ("order", "answer in the order of the request"),
         ("garbage", "scores.tsv"),
         ("unstable", "asked a second time"),

@@ -87,7 +87,8 @@ def test_a_clean_set_passes_and_a_spoilt_one_does_not(tmp_path: Path, check) -> 
         "smallest_fmr": pytest.approx(3 / 11),
     }
     assert stat.S_IMODE((tmp_path / "out" / "check.json").stat().st_mode) == 0o600
-    assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir()) == ["cache", "out"]
+    # hashes of files that changed within the last seconds are not kept, so a cache is not certain
+    assert {p.name for p in tmp_path.iterdir() if p.is_dir()} - {"cache"} == {"out"}
 
     (tmp_path / "p01_0.png").write_bytes((tmp_path / "p00_0.png").read_bytes())
     (tmp_path / "p02_1.png").write_bytes((tmp_path / "p02_0.png").read_bytes())

@@ -185,8 +185,9 @@ def test_a_sweep_writes_a_folder_per_job(stored: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     names = sorted(p.name for p in (tmp_path / "sweep").iterdir() if p.is_dir())
-    assert names == ["0_interval=wilson_effective", "1_interval=wilson"]
-    assert all((tmp_path / "sweep" / name / "run.json").is_file() for name in names)
+    assert names == ["0_interval=wilson_effective", "1_interval=wilson", "sweep"]
+    assert all((tmp_path / "sweep" / name / "run.json").is_file() for name in names[:2])
+    assert (tmp_path / "sweep" / "sweep" / "report.html").is_file()
 
 
 def test_the_gate_sets_the_exit_status(stored: Path, tmp_path: Path) -> None:
