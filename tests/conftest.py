@@ -15,4 +15,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 @pytest.fixture(autouse=True)
 def our_warnings_are_heard() -> None:
     """A configuration refused in this process leaves every logger off; the next test needs ours."""
-    logging.getLogger("frbench").disabled = False
+    ours = logging.getLogger("frbench")
+    ours.disabled = False
+    ours.setLevel(logging.WARNING)
